@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* The direct map is the identity: a page's physical address is its address. */
+#ifndef SHIM_LINUX_MM_H
+#define SHIM_LINUX_MM_H
+
+#include <linux/align.h>
+#include <linux/const.h>
+#include <linux/gfp.h>
+#include <linux/types.h>
+
+#define PAGE_SHIFT	12
+#define PAGE_SIZE	(1ul << PAGE_SHIFT)
+#define PAGE_MASK	(~(PAGE_SIZE - 1))
+#define PAGE_ALIGN(addr)	ALIGN(addr, PAGE_SIZE)
+#define PAGE_ALIGN_DOWN(addr)	ALIGN_DOWN(addr, PAGE_SIZE)
+#define offset_in_page(p)	((unsigned long)(p) & ~PAGE_MASK)
+
+#define __va(pa)		((void *)(unsigned long)(pa))
+#define __pa(va)		((unsigned long)(va))
+
+static inline phys_addr_t virt_to_phys(const volatile void *va)
+{
+	return (unsigned long)va;
+}
+
+static inline void *phys_to_virt(phys_addr_t pa)
+{
+	return __va(pa);
+}
+
+#endif
