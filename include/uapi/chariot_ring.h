@@ -41,17 +41,19 @@
  *
  * Multi-producer, single-consumer, totally ordered:
  *   producer, interrupts off from (a) to (c):
- *     (a) pos = fetch_add(&header->head, 1)          [relaxed RMW, full barrier on x86]
- *         after checking that pos - load_acquire(&header->tail) < 2^order;
- *         if the ring is full, ring the doorbell and retry
+ *     (a) pos = header->head; if pos - load_acquire(&header->tail) < 2^order,
+ *         reserve it by a compare-and-swap of head from pos to pos + 1 (not by
+ *         an addition: two producers could pass the check and overrun the
+ *         ring); if the ring is full, ring the doorbell and retry
  *     (b) fill rec[pos % 2^order], all fields but @seq
  *     (c) store_release(&rec->seq, (u32)(pos + 1))   [pairs with the consumer's (d)]
  *   consumer (the host), serialised by the host:
  *     (d) load_acquire(&rec->seq) == (u32)(tail + 1)? the record is complete
  *     (e) copy it, act on it, then store_release(&header->tail, tail + 1)
  *         [pairs with the producer's (a)]
- * head and tail run freely, modulo 2^64. The host trusts neither: it keeps
- * its own copy of tail. A slot that is reserved but not yet complete
+ * head and tail run freely, modulo 2^64. The host trusts neither: it starts
+ * at the tail that it finds when the ring is set and keeps its own copy from
+ * then on. Header and records are 0 before the first record is posted. A slot that is reserved but not yet complete
  * (head > tail, seq not there) stops the consumer; a host that needs what may
  * be behind it lets the guest run on for a bounded time and looks again.
  *
