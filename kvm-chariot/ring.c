@@ -98,14 +98,10 @@ static enum chariot_ring_next give_up(struct chariot_ring_reader *ring, unsigned
 	return CHARIOT_RING_BROKEN;
 }
 
-/*
- * Producers reserve first and wait for room afterwards, so that head may be
- * ahead by more than the ring holds, by one for each that waits. What is
- * further off than a second ring is no position that any of them could have.
- */
+/* Producers reserve only what is free, and the position is never behind the tail they see. */
 static bool head_is_possible(const struct chariot_ring_reader *ring, u64 head)
 {
-	return head - ring->tail <= 2 * ring_size(ring);
+	return head - ring->tail <= ring_size(ring);
 }
 
 enum read_head {
