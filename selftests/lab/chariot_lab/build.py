@@ -1,0 +1,127 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Builds every part of Chariot for the lab and lays the results out as the lab host sees them (/lab)."""
+
+import os
+import shutil
+import subprocess
+
+from . import chroot, image, paths, provision
+from .progress import Failed, locked, run_logged, say, step
+
+PARTS = ["modules", "qemu", "kselftests"]
+JOBS = os.cpu_count() or 1
+MODULES = {"kvm-chariot": "kvm-chariot.ko", "guest-agent": "chariot-agent.ko"}
+
+
+def _install(source, target):
+    image.write_if_changed(target, source.read_bytes(), source.stat().st_mode & 0o777)
+
+
+def _mirror(source, target):
+    """Makes target a copy of the folder source; unchanged files keep their inode and time."""
+    wanted = {p.relative_to(source) for p in source.rglob("*") if "__pycache__" not in p.parts}
+    if target.exists():
+        for path in sorted(target.rglob("*"), reverse=True):
+            if path.relative_to(target) not in wanted:
+                if path.is_dir() and not path.is_symlink():
+                    shutil.rmtree(path)
+                else:
+                    path.unlink()
+    target.mkdir(parents=True, exist_ok=True)
+    for name in sorted(wanted):
+        if (source / name).is_symlink():
+            (target / name).parent.mkdir(parents=True, exist_ok=True)
+            (target / name).unlink(missing_ok=True)
+            (target / name).symlink_to(os.readlink(source / name))
+        elif (source / name).is_dir():
+            (target / name).mkdir(exist_ok=True)
+        else:
+            _install(source / name, target / name)
+
+
+def lab():
+    """The lab itself: disk, initramfs, scenarios."""
+    image.host_image()
+    image.host_initramfs(paths.LAB_BUILD / "host-initrd")
+    paths.PRODUCTS.mkdir(parents=True, exist_ok=True)
+    _install(provision.kernel_image(), paths.PRODUCTS / "guest" / "vmlinuz")
+    _install(paths.LAB / "host-init", paths.PRODUCTS / "lab" / "host-init")
+    _mirror(paths.SCENARIOS, paths.PRODUCTS / "scenarios")
+    agent = paths.PRODUCTS / "modules" / "chariot-agent.ko"
+    image.guest_initramfs(paths.PRODUCTS / "guest" / "initrd", agent)
+
+
+def module(folder, flags="", to=None):
+    """
+    Builds one module in the build tree from a copy of its sources, so that nothing is left among them.
+
+    Kbuild decides by times what to build: the copy keeps those of unchanged files.
+    """
+    place = to or paths.LAB_BUILD / "modules"
+    copy = place / folder
+    _mirror_sources(paths.SOURCE / folder, copy)
+    _mirror_sources(paths.SOURCE / "include", place / "include")
+    chroot.run(f"make -j{JOBS} -C /lib/modules/{provision.kernel_release()}/build M={chroot.inside(copy)} {flags} modules",
+               place / f"{folder}.log", f"building {folder}")
+    return copy / MODULES[folder]
+
+
+def _mirror_sources(source, target):
+    target.mkdir(parents=True, exist_ok=True)
+    there = {p.relative_to(source) for p in source.rglob("*") if p.is_file()}
+    for name in there:
+        _install(source / name, target / name)
+    for path in target.rglob("*.[chS]"):
+        if path.relative_to(target) not in there and not path.name.endswith(".mod.c"):
+            path.unlink()
+
+
+def modules():
+    """Both modules, as the lab host and the lab guest load them."""
+    for folder, name in MODULES.items():
+        if (paths.SOURCE / folder / "Kbuild").exists():
+            _install(module(folder), paths.PRODUCTS / "modules" / name)
+
+
+def qemu():
+    """QEMU with the Chariot device, by its own script, in the cache under the script's key."""
+    script = paths.SOURCE / "qemu-chariot" / "build.sh"
+    if not script.exists():
+        return
+    key = subprocess.run([script, "--key"], capture_output=True, text=True, check=True).stdout.strip()
+    prefix = paths.CACHE / f"qemu-{key}"
+    if not (prefix / "complete").exists():
+        with step("building QEMU with the Chariot device"):
+            run_logged([script, "--tree", provision.build_tree(), "--prefix", prefix],
+                       paths.LAB_BUILD / "qemu.log", "building QEMU")
+        (prefix / "complete").touch()
+    _mirror(prefix, paths.PRODUCTS / "qemu")
+
+
+def kselftests():
+    """The kselftests of the host module, linked statically."""
+    if not (paths.SOURCE / "selftests" / "kvm" / "Makefile").exists():
+        return
+    output = paths.BUILD / "selftests" / "kvm"
+    output.mkdir(parents=True, exist_ok=True)
+    chroot.run(f"make -j{JOBS} -C selftests/kvm KSFT=/usr/src/linux-source-6.12/tools/testing/selftests "
+               f"OUTPUT={chroot.inside(output)}", paths.LAB_BUILD / "kselftests.log", "building the kselftests")
+    for path in output.iterdir():
+        if path.is_file() and os.access(path, os.X_OK):
+            _install(path, paths.PRODUCTS / "kselftests" / path.name)
+
+
+def products(parts, keep_going=False):
+    """Builds the named parts and then the lab; with keep_going, a part that fails to build stays as it was."""
+    paths.LAB_BUILD.mkdir(parents=True, exist_ok=True)
+    with locked(paths.LAB_BUILD / "build.lock"):
+        for part in parts:
+            if part == "none":
+                continue
+            try:
+                {"modules": modules, "qemu": qemu, "kselftests": kselftests}[part]()
+            except Failed as failure:
+                if not keep_going:
+                    raise
+                say(f"{failure}; going on without")
+        lab()

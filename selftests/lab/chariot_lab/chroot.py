@@ -1,0 +1,31 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Runs commands inside the build tree, with the sources mounted in it, in a mount namespace of their own."""
+
+import os
+import shlex
+
+from . import paths, provision
+from .progress import Failed, run_logged
+
+#: where the build tree sees the sources (and so the build output)
+INSIDE = "/chariot"
+
+
+def inside(path):
+    """path as the build tree sees it."""
+    return f"{INSIDE}/{path.relative_to(paths.SOURCE)}"
+
+
+def run(command, log, what):
+    """Runs a shell command in the build tree, in the folder of the sources."""
+    if os.geteuid() != 0:
+        raise Failed(f"{what} needs root (chroot)")
+    tree = provision.build_tree()
+    (tree / INSIDE.lstrip("/")).mkdir(exist_ok=True)
+    quoted = shlex.quote(str(tree))
+    script = (f"set -e; mount --make-rprivate /; mount --bind {shlex.quote(str(paths.SOURCE))} {quoted}{INSIDE}; "
+              f"mount -t proc proc {quoted}/proc; mount --rbind /dev {quoted}/dev; "
+              f"exec chroot {quoted} /bin/sh -c {shlex.quote(f'cd {INSIDE} && {command}')}")
+    env = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "HOME": "/root", "LC_ALL": "C.UTF-8",
+           "KBUILD_BUILD_USER": "chariot", "KBUILD_BUILD_HOST": "lab"}
+    run_logged(["unshare", "-m", "sh", "-c", script], log, what, env=env)

@@ -1,0 +1,188 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Boots the lab host and gives it commands."""
+
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from . import image, paths, provision
+from .progress import Failed, say
+
+BOOT_SECONDS = 180
+MEMORY = "3G"
+
+
+def nested_kvm():
+    """Whether this machine can run a lab host with hardware virtualization inside."""
+    if os.environ.get("CHARIOT_LAB_ACCEL") == "tcg" or not os.access("/dev/kvm", os.R_OK | os.W_OK):
+        return False
+    flags = Path("/proc/cpuinfo").read_text().split()
+    if not {"svm", "vmx"} & set(flags):
+        return False
+    nested = [Path(f"/sys/module/{m}/parameters/nested") for m in ("kvm_amd", "kvm_intel")]
+    return any(n.exists() and n.read_text().strip() in ("1", "Y") for n in nested)
+
+
+def emulator():
+    """
+    The outer QEMU: Debian 13's, run from the lab host's tree with that tree's libraries.
+
+    Emulators before QEMU 8.1 translate code that another processor patches at the same time into a mix of old and new
+    bytes: the lab host then crashes with an int3 where its kernel patched itself. (One thread for all processors is no
+    way out: there, nested guests hang.)
+    """
+    tree = provision.tree("lab-host")
+    libraries = f"{tree}/usr/lib/x86_64-linux-gnu:{tree}/lib/x86_64-linux-gnu"
+    return [tree / "lib64/ld-linux-x86-64.so.2", "--library-path", libraries, tree / "usr/bin/qemu-system-x86_64",
+            "-L", tree / "usr/share/qemu", "-L", tree / "usr/share/seabios"]
+
+
+def acceleration():
+    """The outer QEMU's options for a lab host with KVM inside."""
+    if nested_kvm():
+        return ["-accel", "kvm", "-cpu", "host"]
+    return ["-accel", "tcg,thread=multi,tb-size=1024", "-cpu", "max,+svm,+npt"]
+
+
+def qemu_command(run, mode):
+    """The outer QEMU's command line; run is the folder that the lab host sees as /out."""
+    root = image.host_image()
+    append = ["console=ttyS0", "mitigations=off", "quiet", "panic=-1", "oops=panic", "nokaslr",
+              "watchdog_thresh=60", "rcupdate.rcu_cpu_stall_timeout=120", f"lab.mode={mode}",
+              f"lab.emulated={0 if nested_kvm() else 1}"]
+    command = [*emulator(), *acceleration(), "-smp", "2", "-m", MEMORY, "-nodefaults", "-no-user-config",
+               "-display", "none", "-no-reboot", "-kernel", provision.kernel_image(),
+               "-initrd", paths.LAB_BUILD / "host-initrd", "-append", " ".join(append),
+               "-drive", f"file={root},if=none,id=root,format=raw,snapshot=on,cache=unsafe",
+               "-device", "virtio-blk-pci,drive=root", "-device", "virtio-rng-pci",
+               "-fsdev", f"local,id=lab,path={run / 'products'},security_model=none,readonly=on,multidevs=remap",
+               "-device", "virtio-9p-pci,fsdev=lab,mount_tag=lab",
+               "-fsdev", f"local,id=out,path={run},security_model=none,multidevs=remap",
+               "-device", "virtio-9p-pci,fsdev=out,mount_tag=out"]
+    if mode == "shell":
+        command += ["-serial", "mon:stdio"]
+    else:
+        command += ["-serial", f"file:{run / 'host-console.log'}", "-monitor", "none",
+                    "-device", "virtio-serial-pci", "-device", "virtserialport,chardev=command,name=lab.command",
+                    "-chardev", f"socket,id=command,path={run / 'command.sock'},server=on,wait=off"]
+    return [str(word) for word in command]
+
+
+def new_run_folder(name):
+    """A folder for one lab host's life, with the build products as they are now (hard links)."""
+    stamp = time.strftime("%Y%m%d-%H%M%S")
+    for suffix in ["", *(f".{n}" for n in range(1, 100))]:
+        run = paths.RUNS / f"{stamp}-{name}{suffix}"
+        try:
+            run.mkdir(parents=True)
+            break
+        except FileExistsError:
+            continue
+    shutil.copytree(paths.PRODUCTS, run / "products", copy_function=os.link, symlinks=True)
+    return run
+
+
+class LabHost:
+    """A running lab host. Use as a context manager: it never outlives the block."""
+
+    def __init__(self, name):
+        self.run_folder = new_run_folder(name)
+        self.qemu = self.port = None
+        self.pending = b""
+
+    def __enter__(self):
+        self.boot()
+        return self
+
+    def __exit__(self, *_):
+        self.stop()
+
+    def boot(self):
+        """Starts the lab host and waits until it takes commands."""
+        begin = time.monotonic()
+        with (self.run_folder / "qemu.log").open("w") as log:
+            self.qemu = subprocess.Popen(qemu_command(self.run_folder, "commands"), stdin=subprocess.DEVNULL,
+                                         stdout=log, stderr=subprocess.STDOUT)
+        path = self.run_folder / "command.sock"
+        self.port = socket.socket(socket.AF_UNIX)
+        while True:
+            try:
+                # A path in the current folder: the kernel takes no more than 107 bytes.
+                self.port.connect(os.path.relpath(path) if len(str(path)) > 100 else str(path))
+                break
+            except OSError as error:
+                if self.qemu.poll() is not None or time.monotonic() - begin > 20:
+                    self.stop()
+                    raise Failed(f"the lab host's QEMU does not start: "
+                                 f"{(self.run_folder / 'qemu.log').read_text()}") from error
+                time.sleep(0.05)
+        if self._answer(BOOT_SECONDS) != "ready":
+            self.stop()
+            raise Failed(f"the lab host did not boot: {self.run_folder / 'host-console.log'}")
+        say(f"lab host up in {time.monotonic() - begin:.0f} s ({self.run_folder.name})")
+
+    def _answer(self, seconds, progress=None):
+        """The next line from the lab host, or None: it died or the time is over."""
+        end = time.monotonic() + seconds
+        self.port.settimeout(0.5)
+        while b"\n" not in self.pending:
+            try:
+                data = self.port.recv(4096)
+                if not data:
+                    return None
+                self.pending += data
+            except TimeoutError:
+                if self.qemu.poll() is not None or time.monotonic() > end:
+                    return None
+            except OSError:
+                return None
+            if progress:
+                progress()
+        line, _, self.pending = self.pending.partition(b"\n")
+        return line.decode(errors="replace").strip()
+
+    def run(self, name, command, seconds, progress=None):
+        """
+        Runs a shell command in the lab host, with its output in <run folder>/<name>/output.
+
+        Returns its exit status (124: out of time), or None when the lab host died or hung.
+        """
+        (self.run_folder / name).mkdir(exist_ok=True)
+        self.port.sendall(f"run {name} {seconds} {command}\n".encode())
+        answer = self._answer(seconds + 30, progress)
+        if not answer or not answer.startswith("done "):
+            return None
+        return int(answer.split()[1])
+
+    def alive(self):
+        """Whether the lab host still runs."""
+        return self.qemu is not None and self.qemu.poll() is None
+
+    def stop(self):
+        """Powers the lab host off; kills it when it does not obey."""
+        if self.qemu is None:
+            return
+        if self.alive():
+            try:
+                self.port.sendall(b"off\n")
+                self.qemu.wait(15)
+            except (OSError, subprocess.TimeoutExpired):
+                self.qemu.kill()
+        self.qemu.wait()
+        self.port.close()
+        self.qemu = None
+        shutil.rmtree(self.run_folder / "products", ignore_errors=True)
+        (self.run_folder / "command.sock").unlink(missing_ok=True)
+
+
+def shell():
+    """A lab host with a shell on this terminal."""
+    run = new_run_folder("shell")
+    say("starting the lab host; Ctrl-A X ends it")
+    status = subprocess.run(qemu_command(run, "shell"), check=False).returncode
+    print(f"logs: {run}", file=sys.stderr)
+    return status
