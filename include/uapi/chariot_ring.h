@@ -53,9 +53,10 @@
  *         [pairs with the producer's (a)]
  * head and tail run freely, modulo 2^64. The host trusts neither: it starts
  * at the tail that it finds when the ring is set and keeps its own copy from
- * then on. Header and records are 0 before the first record is posted. A slot that is reserved but not yet complete
- * (head > tail, seq not there) stops the consumer; a host that needs what may
- * be behind it lets the guest run on for a bounded time and looks again.
+ * then on. Header and records are 0 before the first record is posted.
+ * A slot that is reserved but not yet complete (head > tail, seq not there)
+ * stops the consumer; a host that needs what may be behind it lets the guest
+ * run on for a bounded time and looks again.
  *
  * What a record says takes effect when the host consumes it. The host
  * consumes before it judges any fault and whenever the doorbell is written;
