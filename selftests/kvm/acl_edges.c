@@ -1,0 +1,470 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * What a domain may write, to the byte: one variant per instruction that
+ * stores, one test per kind of edge.
+ *
+ * Nothing here knows what an instruction does. Each runs on the plain VM
+ * first, before Chariot is attached; the registers, flags and memory that it
+ * leaves there are what an allowed write must leave again, and a blocked one
+ * must leave the same registers and flags, and the memory that is outside of
+ * the grants as it was.
+ *
+ * Not shown here: that the table holds every instruction that can store.
+ */
+#include <kselftest_harness.h>
+
+#include "lib/device.h"
+
+#define PAGE		4096ul
+/* Two pages that follow each other in virtual memory only */
+#define GPA_0		GUEST_FREE
+#define GPA_1		(GUEST_FREE + 3 * PAGE)
+#define WINDOW		(2 * PAGE)
+#define SOURCE		(GUEST_CORE_DATA + 0x1000)
+#define FLAGS		0x8c5	/* CF PF ZF SF OF; AF is undefined after many */
+
+struct grant {
+	u64 start, len;		/* offsets into the window */
+};
+
+FIXTURE(edges)
+{
+	struct vm vm;
+	struct vcpu *vcpu;
+	struct chariot c;
+	u8 before[WINDOW];
+	struct grant grants[4];
+	unsigned int nr_grants;
+};
+
+FIXTURE_VARIANT(edges)
+{
+	const char *fn;
+	const char *at;
+	u32 size;		/* bytes of one write */
+	u32 count;		/* how many in a row; 0: 1 */
+	u32 bias;		/* RDI is that much past the first byte */
+	bool source;		/* RSI is an address, not a value */
+	bool match;		/* RAX (and RDX) hold what the memory holds: cmpxchg */
+	bool avx;
+	u32 align;		/* 0: 1 */
+};
+
+#define INSN(name, first, insn, last, ...)					\
+	GUEST_WRITE(dom1, i_##name, first, insn, last);				\
+	FIXTURE_VARIANT_ADD(edges, name)					\
+	{									\
+		.fn = i_##name, .at = i_##name##_at, __VA_ARGS__		\
+	}
+
+#define ON_STACK	"mov %rsp, %rbp\n mov %rdi, %rsp"
+#define OFF_STACK	"mov %rsp, %rdx\n mov %rbp, %rsp"
+
+INSN(mov_1, "", "movb %sil, (%rdi)", "", .size = 1);
+INSN(mov_2, "", "movw %si, (%rdi)", "", .size = 2);
+INSN(mov_4, "", "movl %esi, (%rdi)", "", .size = 4);
+INSN(mov_8, "", "movq %rsi, (%rdi)", "", .size = 8);
+INSN(mov_imm_1, "", "movb $0x5a, (%rdi)", "", .size = 1);
+INSN(mov_imm_8, "", "movq $-0x12345678, (%rdi)", "", .size = 8);
+INSN(mov_sib, "mov $4, %ecx\n lea -0x123(%rdi), %rdi", "movl %r8d, 0x113(%rdi,%rcx,4)", "", .size = 4);
+INSN(mov_high, "mov %rsi, %rax", "movb %ah, (%rdi)", "", .size = 1);
+INSN(movnti, "", "movnti %rsi, (%rdi)", "", .size = 8);
+INSN(movbe, "", "movbe %esi, (%rdi)", "", .size = 4);
+INSN(sete, "cmp %rax, %rax", "sete (%rdi)", "", .size = 1);
+INSN(movss, "movdqu (%rsi), %xmm1", "movss %xmm1, (%rdi)", "", .size = 4, .source = true);
+INSN(movq_sse, "movdqu (%rsi), %xmm1", "movq %xmm1, (%rdi)", "", .size = 8, .source = true);
+INSN(movhps, "movdqu (%rsi), %xmm1", "movhps %xmm1, (%rdi)", "", .size = 8, .source = true);
+INSN(movups, "movdqu (%rsi), %xmm1", "movups %xmm1, (%rdi)", "", .size = 16, .source = true);
+INSN(movdqu, "movdqu (%rsi), %xmm9", "movdqu %xmm9, (%rdi)", "", .size = 16, .source = true);
+INSN(movaps, "movdqu (%rsi), %xmm1", "movaps %xmm1, (%rdi)", "", .size = 16, .source = true, .align = 16);
+INSN(movntdq, "movdqu (%rsi), %xmm1", "movntdq %xmm1, (%rdi)", "", .size = 16, .source = true, .align = 16);
+INSN(vmovdqu_16, "vmovdqu (%rsi), %xmm1", "vmovdqu %xmm1, (%rdi)", "vzeroupper", .size = 16, .source = true,
+     .avx = true);
+INSN(vmovdqu_32, "vmovdqu (%rsi), %ymm1", "vmovdqu %ymm1, (%rdi)", "vzeroupper", .size = 32, .source = true,
+     .avx = true);
+INSN(vmovups_32, "vmovdqu (%rsi), %ymm8", "vmovups %ymm8, (%rdi)", "vzeroupper", .size = 32, .source = true,
+     .avx = true);
+INSN(push, ON_STACK, "push %rsi", OFF_STACK, .size = 8, .bias = 8);
+INSN(push_imm, ON_STACK, "push $-3", OFF_STACK, .size = 8, .bias = 8);
+INSN(call, ON_STACK, "call 1f\n1:", OFF_STACK, .size = 8, .bias = 8);
+INSN(call_reg, ON_STACK "\n lea 1f(%rip), %rax", "call *%rax\n1:", OFF_STACK, .size = 8, .bias = 8);
+INSN(pop_mem, "push %rsi", "pop (%rdi)", "", .size = 8);
+INSN(xchg_4, "", "xchg %esi, (%rdi)", "", .size = 4);
+INSN(xchg_8, "", "xchg %rsi, (%rdi)", "", .size = 8);
+INSN(add_4, "", "addl %esi, (%rdi)", "", .size = 4);
+INSN(inc_1, "", "incb (%rdi)", "", .size = 1);
+INSN(or_imm_8, "", "orq $0x55, (%rdi)", "", .size = 8);
+INSN(neg_8, "", "negq (%rdi)", "", .size = 8);
+INSN(adc_2, "stc", "adcw %si, (%rdi)", "", .size = 2);
+INSN(bts_8, "", "btsq $9, (%rdi)", "", .size = 8);
+INSN(shl_4, "", "shll $3, (%rdi)", "", .size = 4);
+INSN(lock_add_8, "", "lock addq %rsi, (%rdi)", "", .size = 8);
+INSN(lock_dec_4, "", "lock decl (%rdi)", "", .size = 4);
+INSN(lock_xadd_8, "", "lock xaddq %rsi, (%rdi)", "", .size = 8);
+INSN(cmpxchg_hit, "", "cmpxchg %rsi, (%rdi)", "", .size = 8, .match = true);
+INSN(cmpxchg_miss, "", "cmpxchg %rsi, (%rdi)", "", .size = 8);
+INSN(lock_cmpxchg_hit, "", "lock cmpxchg %rsi, (%rdi)", "", .size = 8, .match = true);
+INSN(lock_cmpxchg_miss, "", "lock cmpxchg %rsi, (%rdi)", "", .size = 8);
+INSN(lock_cmpxchg_4, "", "lock cmpxchg %esi, (%rdi)", "", .size = 4, .match = true);
+INSN(cmpxchg8b_hit, "mov %rax, %rdx\n shr $32, %rdx", "lock cmpxchg8b (%rdi)", "", .size = 8, .match = true);
+INSN(cmpxchg8b_miss, "mov %rax, %rdx\n shr $32, %rdx", "lock cmpxchg8b (%rdi)", "", .size = 8);
+INSN(stosb, "", "stosb", "", .size = 1);
+INSN(stosq, "", "stosq", "", .size = 8);
+INSN(movsb, "", "movsb", "", .size = 1, .source = true);
+INSN(movsq, "", "movsq", "", .size = 8, .source = true);
+INSN(rep_stosb, "mov $24, %ecx", "rep stosb", "", .size = 1, .count = 24);
+INSN(rep_stosq, "mov $3, %ecx", "rep stosq", "", .size = 8, .count = 3);
+INSN(rep_movsb, "mov $20, %ecx", "rep movsb", "", .size = 1, .count = 20, .source = true);
+INSN(rep_movsq, "mov $3, %ecx", "rep movsq", "", .size = 8, .count = 3, .source = true);
+INSN(stmxcsr, "", "stmxcsr (%rdi)", "", .size = 4);
+INSN(fnstcw, "", "fnstcw (%rdi)", "", .size = 2);
+INSN(sgdt, "", "sgdt (%rdi)", "", .size = 10);
+
+static u8 *window_byte(struct vm *vm, u64 offset)
+{
+	return vm_at(vm, offset < PAGE ? GPA_0 + offset : GPA_1 + offset - PAGE);
+}
+
+static u64 window_gpa(u64 offset)
+{
+	return offset < PAGE ? GPA_0 + offset : GPA_1 + offset - PAGE;
+}
+
+static void fill(struct vm *vm, const u8 *from)
+{
+	memcpy(vm_at(vm, GPA_0), from, PAGE);
+	memcpy(vm_at(vm, GPA_1), from + PAGE, PAGE);
+}
+
+FIXTURE_SETUP(edges)
+{
+	unsigned int i;
+
+	vm_create(&self->vm, 1, 0);
+	self->vcpu = &self->vm.vcpu[0];
+	if (variant->avx && !self->vm.avx)
+		SKIP(return, "no AVX on this machine");
+	vm_map(&self->vm, GUEST_VM, GPA_0, PAGE, VM_PAGE_WRITE);
+	vm_map(&self->vm, GUEST_VM + PAGE, GPA_1, PAGE, VM_PAGE_WRITE);
+	for (i = 0; i < WINDOW; i++)
+		self->before[i] = 0x30 + i % 0x4f;
+	for (i = 0; i < 256; i++)
+		((u8 *)vm_at(&self->vm, SOURCE))[i] = 0x80 + i % 0x7b;
+}
+
+FIXTURE_TEARDOWN(edges)
+{
+	chariot_drain_events(&self->c);
+	close(self->c.fd);
+	vm_destroy(&self->vm);
+	EXPECT_EQ(0, host_complaints());
+}
+
+/* One run of the instruction with its first byte at @offset of the window. */
+static struct kvm_regs run(struct vcpu *vcpu, const FIXTURE_VARIANT(edges) *variant, const u8 *before, u64 offset)
+{
+	struct kvm_regs regs = {
+		.rdi = GUEST_VM + offset + variant->bias,
+		.rsi = variant->source ? dm(SOURCE) : 0x8877665544332211,
+		.rax = 0x0102030405060708, .rbx = 0x1112131415161718, .rcx = 0x2122232425262728,
+		.rdx = 0x3132333435363738, .r8 = 0x4142434445464748,
+	};
+
+	fill(vcpu->vm, before);
+	if (variant->match)
+		memcpy(&regs.rax, before + offset, 8);
+	vcpu_call_regs(vcpu, variant->fn, &regs);
+	return regs;
+}
+
+static bool covered(const FIXTURE_DATA(edges) *self, u64 offset)
+{
+	unsigned int i;
+
+	for (i = 0; i < self->nr_grants; i++)
+		if (offset - self->grants[i].start < self->grants[i].len)
+			return true;
+	return false;
+}
+
+/* A grant of [start, start + len) of the window; across the pages: two grants, as an agent reports it. */
+static void allow(FIXTURE_DATA(edges) *self, u64 start, u64 len)
+{
+	while (len) {
+		u64 part = start < PAGE && start + len > PAGE ? PAGE - start : len;
+		struct chariot_rec rec = {
+			.type = CHARIOT_REC_GRANT, .kind = CHARIOT_KIND_SLAB, .domain = 1,
+			.gpa = window_gpa(start), .va = GUEST_VM + start, .len = part,
+		};
+
+		self->grants[self->nr_grants++] = (struct grant){ start, part };
+		chariot_post(&self->c, &rec);
+		start += part;
+		len -= part;
+	}
+}
+
+static void forget(FIXTURE_DATA(edges) *self)
+{
+	unsigned int i;
+
+	for (i = 0; i < self->nr_grants; i++)
+		chariot_range(&self->c, CHARIOT_REC_REVOKE, 1, 0, window_gpa(self->grants[i].start),
+			      self->grants[i].len);
+	self->nr_grants = 0;
+	chariot_kick(&self->c);
+}
+
+static void attach(FIXTURE_DATA(edges) *self, u32 policy)
+{
+	struct chariot_setup setup = { .policy = policy };
+
+	chariot_setup(&self->c, &self->vm, &setup);
+}
+
+/* Distance of the event's target from a grant: negative before it, positive past its end. */
+static s64 distance(u64 target, const struct grant *grant)
+{
+	if (target < grant->start)
+		return (s64)(target - grant->start);
+	if (target >= grant->start + grant->len)
+		return target - (grant->start + grant->len) + 1;
+	return 0;
+}
+
+enum how { DIRECT, EMULATED, ANY };
+
+/*
+ * The write at @offset, judged against the grants. @plain: what the plain VM
+ * did with it (registers and window).
+ */
+static void judge(struct __test_metadata *_metadata, FIXTURE_DATA(edges) *self,
+		  const FIXTURE_VARIANT(edges) *variant, u64 offset, enum how how, u32 policy, const char *what,
+		  const struct kvm_regs *plain, const u8 *plain_window)
+{
+	u64 total = (u64)variant->size * (variant->count ?: 1);
+	struct chariot_stats old, new;
+	struct chariot_event event;
+	u64 first = ~0ull, outside = 0;
+	struct kvm_regs regs;
+	u64 i;
+
+	chariot_kick(&self->c);
+	for (i = offset; i < offset + total; i++) {
+		if (covered(self, i))
+			continue;
+		if (first == ~0ull)
+			first = i;
+		outside++;
+	}
+	old = chariot_stats(&self->c);
+	regs = run(self->vcpu, variant, self->before, offset);
+	new = chariot_stats(&self->c);
+
+	EXPECT_EQ(plain->rax, regs.rax) TH_LOG("%s: rax", what);
+	EXPECT_EQ(plain->rbx, regs.rbx) TH_LOG("%s: rbx", what);
+	EXPECT_EQ(plain->rcx, regs.rcx) TH_LOG("%s: rcx", what);
+	EXPECT_EQ(plain->rdx, regs.rdx) TH_LOG("%s: rdx", what);
+	EXPECT_EQ(plain->rsi, regs.rsi) TH_LOG("%s: rsi", what);
+	EXPECT_EQ(plain->rdi, regs.rdi) TH_LOG("%s: rdi", what);
+	EXPECT_EQ(plain->rsp, regs.rsp) TH_LOG("%s: rsp", what);
+	EXPECT_EQ(plain->r8, regs.r8) TH_LOG("%s: r8", what);
+	EXPECT_EQ(plain->rflags & FLAGS, regs.rflags & FLAGS) TH_LOG("%s: flags", what);
+
+	for (i = 0; i < WINDOW; i++) {
+		u8 now = *window_byte(&self->vm, i);
+		u64 start = (i - offset) / variant->size * variant->size + offset;
+		bool whole = true;
+		u64 k;
+
+		if (i < offset || i >= offset + total || (policy == CHARIOT_POLICY_AUDIT)) {
+			EXPECT_EQ(plain_window[i], now) TH_LOG("%s: byte %ld", what, (long)(i - offset));
+			continue;
+		}
+		for (k = start; k < start + variant->size; k++)
+			whole &= covered(self, k);
+		if (whole) {
+			EXPECT_EQ(plain_window[i], now) TH_LOG("%s: allowed byte %ld", what, (long)(i - offset));
+		} else {
+			/* A write that is not allowed as a whole does not happen at all. */
+			EXPECT_EQ(self->before[i], now) TH_LOG("%s: blocked byte %ld", what, (long)(i - offset));
+		}
+	}
+
+	EXPECT_EQ(!!outside, new.violations - old.violations) TH_LOG("%s: violations", what);
+	EXPECT_EQ(0, new.unemulatable - old.unemulatable) TH_LOG("%s: could not be emulated", what);
+	if (!outside && how == DIRECT) {
+		EXPECT_EQ(0, new.emulated - old.emulated) TH_LOG("%s: emulated", what);
+	}
+	if (!outside && how == EMULATED) {
+		EXPECT_LE(1, new.emulated - old.emulated) TH_LOG("%s: emulated", what);
+	}
+	if (!outside) {
+		EXPECT_FALSE(chariot_event(&self->c, CHARIOT_EVENT_VIOLATION, &event, 0));
+		return;
+	}
+	if (!chariot_event(&self->c, CHARIOT_EVENT_VIOLATION, &event, 0)) {
+		EXPECT_TRUE(false) TH_LOG("%s: no event", what);
+		return;
+	}
+	EXPECT_EQ(1, event.domain) TH_LOG("%s: domain", what);
+	EXPECT_EQ(0, event.vcpu) TH_LOG("%s: vcpu", what);
+	EXPECT_EQ(0, event.dropped) TH_LOG("%s: dropped", what);
+	EXPECT_EQ(guest_va(variant->at), event.violation.rip) TH_LOG("%s: rip", what);
+	EXPECT_EQ(GUEST_VM + first, event.violation.gva) TH_LOG("%s: gva", what);
+	EXPECT_EQ(CHARIOT_VF_GPA, event.violation.flags & CHARIOT_VF_GPA) TH_LOG("%s: no gpa", what);
+	EXPECT_EQ(window_gpa(first), event.violation.gpa) TH_LOG("%s: gpa", what);
+	EXPECT_EQ(outside, event.violation.size) TH_LOG("%s: size", what);
+	EXPECT_EQ(CHARIOT_WHY_WRITE, event.violation.why) TH_LOG("%s: why", what);
+	EXPECT_EQ(policy, event.violation.policy) TH_LOG("%s: policy", what);
+	EXPECT_EQ(policy == CHARIOT_POLICY_BLOCK ? CHARIOT_VF_BLOCKED : 0,
+		  event.violation.flags & CHARIOT_VF_BLOCKED) TH_LOG("%s: blocked", what);
+	EXPECT_EQ(0, event.violation.flags & (CHARIOT_VF_LIBRARY | CHARIOT_VF_OWNER)) TH_LOG("%s: flags", what);
+	EXPECT_EQ(CHARIOT_VF_DATA, event.violation.flags & CHARIOT_VF_DATA) TH_LOG("%s: no data", what);
+	if (event.violation.flags & CHARIOT_VF_DATA) {
+		EXPECT_EQ(outside, event.violation.data_len) TH_LOG("%s: data length", what);
+		EXPECT_EQ(0, memcmp(event.violation.data, plain_window + first, outside)) TH_LOG("%s: data", what);
+	}
+	if (self->nr_grants == 1) {
+		EXPECT_EQ(CHARIOT_VF_NEAR, event.violation.flags & CHARIOT_VF_NEAR) TH_LOG("%s: no neighbour", what);
+		EXPECT_EQ(1, event.violation.near_domain) TH_LOG("%s: near domain", what);
+		EXPECT_EQ(CHARIOT_KIND_SLAB, event.violation.near_kind) TH_LOG("%s: near kind", what);
+		EXPECT_EQ(window_gpa(self->grants[0].start), event.violation.near_gpa) TH_LOG("%s: near gpa", what);
+		EXPECT_EQ(GUEST_VM + self->grants[0].start, event.violation.near_va) TH_LOG("%s: near va", what);
+		EXPECT_EQ(self->grants[0].len, event.violation.near_len) TH_LOG("%s: near len", what);
+		if (first < PAGE && self->grants[0].start < PAGE) {
+			EXPECT_EQ(distance(first, &self->grants[0]), event.violation.near_distance)
+				TH_LOG("%s: distance", what);
+		}
+	}
+	EXPECT_FALSE(chariot_event(&self->c, CHARIOT_EVENT_VIOLATION, &event, 0)) TH_LOG("%s: a second event", what);
+}
+
+/* What the plain VM does at @offset. */
+static struct kvm_regs rehearse(struct __test_metadata *_metadata, FIXTURE_DATA(edges) *self,
+				const FIXTURE_VARIANT(edges) *variant, u64 offset, u8 *window)
+{
+	u64 total = (u64)variant->size * (variant->count ?: 1);
+	struct kvm_regs regs = run(self->vcpu, variant, self->before, offset);
+	u64 i;
+
+	for (i = 0; i < WINDOW; i++) {
+		window[i] = *window_byte(&self->vm, i);
+		if (i < offset || i >= offset + total)
+			ASSERT_EQ(self->before[i], window[i]) TH_LOG("the table is wrong: byte %ld", (long)(i - offset));
+	}
+	return regs;
+}
+
+/* A test's cases: offsets first, for the plain VM must be asked for them before the attach. */
+#define CASES_MAX	8
+
+struct edge {
+	const char *what;
+	u64 offset;
+	struct grant grants[2];
+	enum how how;
+};
+
+static void judge_all(struct __test_metadata *_metadata, FIXTURE_DATA(edges) *self,
+		      const FIXTURE_VARIANT(edges) *variant, const struct edge *edges, unsigned int nr, u32 policy)
+{
+	static u8 windows[CASES_MAX][WINDOW];
+	struct kvm_regs plain[CASES_MAX];
+	unsigned int i, k;
+
+	ASSERT_LE(nr, CASES_MAX);
+	for (i = 0; i < nr; i++)
+		plain[i] = rehearse(_metadata, self, variant, edges[i].offset, windows[i]);
+	attach(self, policy);
+	for (i = 0; i < nr; i++) {
+		if (variant->align && edges[i].offset % variant->align)
+			continue;
+		for (k = 0; k < 2 && edges[i].grants[k].len; k++)
+			allow(self, edges[i].grants[k].start, edges[i].grants[k].len);
+		judge(_metadata, self, variant, edges[i].offset, edges[i].how, policy, edges[i].what, &plain[i],
+		      windows[i]);
+		forget(self);
+	}
+}
+
+#define TOTAL	((u64)variant->size * (variant->count ?: 1))
+#define ALIGNED(offset) ((offset) & -(u64)(variant->align ?: 1))
+
+/* A page of the domain's own: no exit at all once it is writable. */
+TEST_F(edges, page)
+{
+	const struct edge edges[] = {
+		{ "first byte of the page", 0, { { 0, PAGE } }, ANY },
+		{ "last byte of the page", PAGE - TOTAL, { { 0, PAGE } }, DIRECT },
+		{ "somewhere in the page", ALIGNED(0x123), { { 0, PAGE } }, DIRECT },
+		{ "two whole pages", ALIGNED(PAGE - TOTAL / 2), { { 0, 2 * PAGE } }, ANY },
+	};
+
+	judge_all(_metadata, self, variant, edges, 4, CHARIOT_POLICY_BLOCK);
+}
+
+/* A part of a page: allowed, byte by byte. */
+TEST_F(edges, inside)
+{
+	u64 at = 0x240;
+	const struct edge edges[] = {
+		{ "first bytes", at, { { at, 96 } }, EMULATED },
+		{ "last bytes", ALIGNED(at + 96 - TOTAL), { { at, 96 } }, EMULATED },
+		{ "unaligned", at + 3, { { at, 96 } }, EMULATED },
+		{ "exactly", at, { { at, TOTAL } }, EMULATED },
+		{ "two grants that touch", at, { { at, TOTAL / 2 ?: 1 }, { at + (TOTAL / 2 ?: 1), 64 } }, EMULATED },
+		{ "to the end of the page", PAGE - TOTAL, { { PAGE - TOTAL, TOTAL } }, EMULATED },
+	};
+
+	judge_all(_metadata, self, variant, edges, 6, CHARIOT_POLICY_BLOCK);
+}
+
+/* Around a grant in the middle of a page. */
+TEST_F(edges, outside)
+{
+	u64 at = 0x240;
+	const struct edge edges[] = {
+		{ "one byte before", at - 1, { { at, 96 } }, ANY },
+		{ "one byte past", at + 96 - TOTAL + 1, { { at, 96 } }, ANY },
+		{ "right before", ALIGNED(at - TOTAL), { { at, 96 } }, ANY },
+		{ "right past", at + 96, { { at, 96 } }, ANY },
+		{ "16 bytes past", at + 96 + 16, { { at, 96 } }, ANY },
+		{ "nothing granted", at, { { 0, 0 } }, ANY },
+	};
+
+	judge_all(_metadata, self, variant, edges, variant->align ? 5 : 6, CHARIOT_POLICY_BLOCK);
+}
+
+/* Across two pages that are not neighbours in physical memory. */
+TEST_F(edges, pages)
+{
+	u64 at = PAGE - (TOTAL + 1) / 2;
+	const struct edge edges[] = {
+		{ "both granted in part", at, { { at, TOTAL } }, EMULATED },
+		{ "the first only", at, { { 0, PAGE } }, ANY },
+		{ "the second only", at, { { PAGE, PAGE } }, ANY },
+		{ "neither", at, { { 0, 0 } }, ANY },
+		{ "one byte short", at, { { at, TOTAL - 1 } }, ANY },
+	};
+
+	if (TOTAL < 2 || variant->align)
+		SKIP(return, "this write never spans pages");
+	judge_all(_metadata, self, variant, edges, 5, CHARIOT_POLICY_BLOCK);
+}
+
+/* Audit reports the same and lets the write through. */
+TEST_F(edges, audit)
+{
+	u64 at = 0x240;
+	const struct edge edges[] = {
+		{ "one byte past", at + 96 - TOTAL + 1, { { at, 96 } }, ANY },
+		{ "right past", at + 96, { { at, 96 } }, ANY },
+		{ "nothing granted", at, { { 0, 0 } }, ANY },
+		{ "inside", at, { { at, 96 } }, EMULATED },
+	};
+
+	judge_all(_metadata, self, variant, edges, 4, CHARIOT_POLICY_AUDIT);
+}
+
+TEST_HARNESS_MAIN
