@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Device objects that a bus passes to a driver. The object is the core's; the
+ * driver writes a few of its fields through inlined helpers. Those are granted
+ * while the driver is bound to the device.
+ *
+ * Fields enter these tables when an audit run has shown that a driver's own
+ * text writes them, and a person has agreed that it may.
+ */
+#include <linux/device/bus.h>
+#include <linux/device/driver.h>
+#include <linux/io.h>
+#include <linux/mm.h>
+#include <linux/pci.h>
+
+#include "agent.h"
+#include "bus.h"
+#include "ring.h"
+#include "track.h"
+
+struct bus_field {
+	size_t offset;		/* from struct device */
+	size_t len;
+};
+
+/* @member of @type, the bus's device type, which embeds its struct device as "dev" */
+#define BUS_FIELD(type, member)								\
+	{ offsetof(type, member) - offsetof(type, dev), sizeof_field(type, member) }
+
+static const struct bus_field pci_fields[] = {
+	BUS_FIELD(struct pci_dev, dev.driver_data),	/* pci_set_drvdata() */
+};
+
+static int bus_event(unsigned long event, struct device *dev, const struct bus_field *fields,
+		     size_t n)
+{
+	const struct bus_field *f;
+	struct chariot_domain *d;
+
+	switch (event) {
+	case BUS_NOTIFY_BIND_DRIVER:
+		if (!dev->driver || !dev->driver->owner)
+			break;
+		d = chariot_domain_by_name(dev->driver->owner->name);
+		if (!d)
+			break;
+		for (f = fields; f < fields + n; f++)
+			chariot_grant(d->id, (void *)dev + f->offset, f->len, CHARIOT_KIND_RULE);
+		break;
+	case BUS_NOTIFY_DRIVER_NOT_BOUND:
+	case BUS_NOTIFY_UNBOUND_DRIVER:
+		/* The driver is no longer known here. Fields never span a page. */
+		for (f = fields; f < fields + n; f++)
+			chariot_release_all(virt_to_phys((void *)dev + f->offset));
+		break;
+	}
+	return NOTIFY_OK;
+}
+
+static int pci_event(struct notifier_block *nb, unsigned long event, void *dev)
+{
+	return bus_event(event, dev, pci_fields, ARRAY_SIZE(pci_fields));
+}
+
+static struct notifier_block pci_nb = { .notifier_call = pci_event };
+
+int chariot_bus_init(void)
+{
+	return bus_register_notifier(&pci_bus_type, &pci_nb);
+}

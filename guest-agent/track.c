@@ -1,0 +1,366 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Live grants, and the probes that see them freed.
+ *
+ * Every free in the guest passes here, so a free of anything else must cost
+ * next to nothing: a bitmap with one bit per page frame says whether a grant
+ * starts in the page, without a lock. A set bit leads to a hash table by page
+ * frame, whose bucket lock also orders what is posted for the page: a grant is
+ * posted before its bit is set, a revoke before the entry is gone.
+ *
+ * Entries come from a fixed pool, so that no probe ever allocates.
+ */
+#define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
+
+#include <linux/bitops.h>
+#include <linux/hash.h>
+#include <linux/io.h>
+#include <linux/mm.h>
+#include <linux/spinlock.h>
+#include <linux/string.h>
+#include <linux/tracepoint.h>
+#include <linux/vmalloc.h>
+#include <trace/events/kmem.h>
+
+#include "ksyms.h"
+#include "ring.h"
+#include "track.h"
+
+#define TRACK_BITS	12
+
+struct track {
+	struct hlist_node node;
+	u64 phys;
+	u64 len;
+	u64 rule_phys;		/* a rule that ends with it; 0: none */
+	u32 refs;
+	u16 domain;
+	u8 kind;
+};
+
+static struct track_bucket {
+	raw_spinlock_t lock;
+	struct hlist_head head;
+} buckets[1 << TRACK_BITS];
+
+static unsigned long *filter;		/* by pfn */
+static unsigned long filter_pfns;
+
+static struct hlist_head pool;
+static DEFINE_RAW_SPINLOCK(pool_lock);	/* inside a bucket's lock */
+
+struct chariot_track_stats chariot_track_stats;
+
+static struct track *pool_get(void)
+{
+	struct track *t = NULL;
+
+	raw_spin_lock(&pool_lock);
+	if (pool.first) {
+		t = hlist_entry(pool.first, struct track, node);
+		hlist_del(&t->node);
+	}
+	raw_spin_unlock(&pool_lock);
+	return t;
+}
+
+static void pool_put(struct track *t)
+{
+	raw_spin_lock(&pool_lock);
+	hlist_add_head(&t->node, &pool);
+	raw_spin_unlock(&pool_lock);
+}
+
+static struct track_bucket *bucket_of(phys_addr_t phys)
+{
+	return &buckets[hash_64(PHYS_PFN(phys), TRACK_BITS)];
+}
+
+/* Beyond RAM (MMIO) there are no frees to see, hence no bits. */
+static void filter_set(phys_addr_t phys)
+{
+	if (PHYS_PFN(phys) < filter_pfns)
+		set_bit(PHYS_PFN(phys), filter);
+}
+
+bool chariot_tracked(phys_addr_t phys)
+{
+	return PHYS_PFN(phys) < filter_pfns && test_bit(PHYS_PFN(phys), filter);
+}
+
+/* The bucket's lock must be held. */
+static struct track *bucket_find(struct track_bucket *b, u16 domain, phys_addr_t phys)
+{
+	struct track *t;
+
+	hlist_for_each_entry(t, &b->head, node)
+		if (t->phys == phys && t->domain == domain)
+			return t;
+	return NULL;
+}
+
+/* The bucket's lock must be held. */
+static void filter_update(struct track_bucket *b, phys_addr_t phys)
+{
+	struct track *t;
+
+	hlist_for_each_entry(t, &b->head, node)
+		if (PHYS_PFN(t->phys) == PHYS_PFN(phys))
+			return;
+	if (PHYS_PFN(phys) < filter_pfns)
+		clear_bit(PHYS_PFN(phys), filter);
+}
+
+/* Whether [phys, phys + len) contains a page that the host may have made writable. */
+static bool has_whole_page(phys_addr_t phys, size_t len)
+{
+	return round_up(phys, PAGE_SIZE) + PAGE_SIZE <= phys + len;
+}
+
+/* Ends a grant. The bucket's lock must be held; true: sync before reuse. */
+static bool track_end(struct track_bucket *b, struct track *t)
+{
+	phys_addr_t phys = t->phys;
+	bool whole = has_whole_page(phys, t->len);
+
+	chariot_post(CHARIOT_REC_REVOKE, t->kind, t->domain, phys, 0, 0);
+	if (t->rule_phys)
+		chariot_post(CHARIOT_REC_REVOKE, CHARIOT_KIND_RULE, t->domain, t->rule_phys, 0, 0);
+	hlist_del(&t->node);
+	filter_update(b, phys);
+	pool_put(t);
+	atomic_dec(&chariot_track_stats.live);
+	atomic64_inc(&chariot_track_stats.revokes);
+	return whole;
+}
+
+static bool grant(u16 domain, phys_addr_t phys, u64 va, size_t len, u8 kind, void *rule,
+		  size_t rule_len)
+{
+	struct track_bucket *b = bucket_of(phys);
+	unsigned long flags;
+	struct track *t;
+
+	if (!len)
+		return true;
+	raw_spin_lock_irqsave(&b->lock, flags);
+	t = bucket_find(b, domain, phys);
+	if (t) {
+		t->refs++;
+		goto out;
+	}
+	t = pool_get();
+	if (!t) {
+		atomic64_inc(&chariot_track_stats.exhausted);
+		goto out;
+	}
+	t->phys = phys;
+	t->len = len;
+	t->rule_phys = rule ? slow_virt_to_phys(rule) : 0;
+	t->refs = 1;
+	t->domain = domain;
+	t->kind = kind;
+	hlist_add_head(&t->node, &b->head);
+	chariot_post(CHARIOT_REC_GRANT, kind, domain, phys, va, len);
+	if (rule)
+		chariot_post(CHARIOT_REC_GRANT, CHARIOT_KIND_RULE, domain, t->rule_phys,
+			     (unsigned long)rule, rule_len);
+	filter_set(phys);
+	atomic_inc(&chariot_track_stats.live);
+	atomic64_inc(&chariot_track_stats.grants);
+out:
+	raw_spin_unlock_irqrestore(&b->lock, flags);
+	return t;
+}
+
+bool chariot_grant_phys(u16 domain, phys_addr_t phys, u64 va, size_t len, u8 kind)
+{
+	return grant(domain, phys, va, len, kind, NULL, 0);
+}
+
+/*
+ * Memory that is not physically contiguous is granted page by page: that is also
+ * how it is freed.
+ */
+void chariot_grant(u16 domain, const void *va, size_t len, u8 kind)
+{
+	const void *end = va + len;
+
+	if (virt_addr_valid(va)) {
+		grant(domain, virt_to_phys((void *)va), (unsigned long)va, len, kind, NULL, 0);
+		return;
+	}
+	while (va < end) {
+		size_t n = min_t(size_t, end - va, PAGE_SIZE - offset_in_page(va));
+
+		grant(domain, slow_virt_to_phys((void *)va), (unsigned long)va, n, kind, NULL, 0);
+		va += n;
+	}
+}
+
+void chariot_grant_pages(u16 domain, struct page *page, unsigned int order, u8 kind)
+{
+	grant(domain, page_to_phys(page), (unsigned long)page_address(page), PAGE_SIZE << order,
+	      kind, &page->_refcount, sizeof(page->_refcount));
+}
+
+bool chariot_release_phys(u16 domain, phys_addr_t phys)
+{
+	struct track_bucket *b = bucket_of(phys);
+	unsigned long flags;
+	struct track *t;
+	bool whole = false;
+
+	raw_spin_lock_irqsave(&b->lock, flags);
+	t = bucket_find(b, domain, phys);
+	if (t && !--t->refs)
+		whole = track_end(b, t);
+	raw_spin_unlock_irqrestore(&b->lock, flags);
+	return whole;
+}
+
+bool chariot_release(u16 domain, const void *va, size_t len)
+{
+	const void *end = va + len;
+	bool whole = false;
+
+	if (virt_addr_valid(va))
+		return chariot_release_phys(domain, virt_to_phys((void *)va));
+	for (; va < end; va = PTR_ALIGN_DOWN(va, PAGE_SIZE) + PAGE_SIZE)
+		whole |= chariot_release_phys(domain, slow_virt_to_phys((void *)va));
+	return whole;
+}
+
+/* Ends what starts at @phys, or anywhere in its page if @page. */
+static bool release_any(phys_addr_t phys, bool page)
+{
+	struct track_bucket *b = bucket_of(phys);
+	struct hlist_node *next;
+	unsigned long flags;
+	struct track *t;
+	bool whole = false;
+
+	raw_spin_lock_irqsave(&b->lock, flags);
+	hlist_for_each_entry_safe(t, next, &b->head, node) {
+		if (page ? PHYS_PFN(t->phys) == PHYS_PFN(phys) : t->phys == phys) {
+			atomic64_inc(&chariot_track_stats.frees_seen);
+			whole |= track_end(b, t);
+		}
+	}
+	raw_spin_unlock_irqrestore(&b->lock, flags);
+	return whole;
+}
+
+bool chariot_release_all(phys_addr_t phys)
+{
+	return release_any(phys, false);
+}
+
+void chariot_track_forget(u16 domain)
+{
+	struct track_bucket *b;
+
+	for (b = buckets; b < buckets + ARRAY_SIZE(buckets); b++) {
+		struct hlist_node *next;
+		struct track *t;
+
+		raw_spin_lock_irq(&b->lock);
+		hlist_for_each_entry_safe(t, next, &b->head, node) {
+			phys_addr_t phys = t->phys;
+
+			if (t->domain != domain)
+				continue;
+			hlist_del(&t->node);
+			filter_update(b, phys);
+			pool_put(t);
+			atomic_dec(&chariot_track_stats.live);
+		}
+		raw_spin_unlock_irq(&b->lock);
+	}
+}
+
+/* The probes. None of the events is traced with the memory already reusable. */
+
+static void object_freed(const void *ptr)
+{
+	phys_addr_t phys;
+
+	if (!virt_addr_valid(ptr))
+		return;
+	phys = virt_to_phys((void *)ptr);
+	if (chariot_tracked(phys) && release_any(phys, false))
+		chariot_ring_sync();
+}
+
+static void probe_kfree(void *data, unsigned long call_site, const void *ptr)
+{
+	object_freed(ptr);
+}
+
+static void probe_kmem_cache_free(void *data, unsigned long call_site, const void *ptr,
+				  const struct kmem_cache *s)
+{
+	object_freed(ptr);
+}
+
+static void probe_mm_page_free(void *data, struct page *page, unsigned int order)
+{
+	unsigned long pfn = page_to_pfn(page);
+	unsigned long end = min(pfn + (1UL << order), filter_pfns);
+	bool whole = false;
+
+	for (; pfn < end; pfn++)
+		if (test_bit(pfn, filter))
+			whole |= release_any(PFN_PHYS(pfn), true);
+	if (whole)
+		chariot_ring_sync();
+}
+
+static const struct {
+	const char *name;
+	void *probe;
+} probes[] = {
+	{ "kfree", probe_kfree },
+	{ "kmem_cache_free", probe_kmem_cache_free },
+	{ "mm_page_free", probe_mm_page_free },
+};
+
+static void probe_register(struct tracepoint *tp, void *data)
+{
+	unsigned int *found = data;
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(probes); i++)
+		if (!strcmp(tp->name, probes[i].name) &&
+		    !tracepoint_probe_register(tp, probes[i].probe, NULL))
+			(*found)++;
+}
+
+int chariot_track_init(unsigned int max_grants)
+{
+	unsigned int i, found = 0;
+	struct track *entries;
+
+	/* RAM plugged in later has no bits: the driver's own calls still end its grants. */
+	filter_pfns = chariot_max_pfn();
+	if (!filter_pfns)
+		return -ENOENT;
+	filter = vzalloc(BITS_TO_LONGS(filter_pfns) * sizeof(long));
+	entries = vzalloc(array_size(max_grants, sizeof(*entries)));
+	if (!filter || !entries)
+		goto err;
+	for (i = 0; i < ARRAY_SIZE(buckets); i++)
+		raw_spin_lock_init(&buckets[i].lock);
+	for (i = 0; i < max_grants; i++)
+		hlist_add_head(&entries[i].node, &pool);
+	for_each_kernel_tracepoint(probe_register, &found);
+	if (found == ARRAY_SIZE(probes))
+		return 0;
+	/* Some may be attached: what they read must stay. */
+	pr_err("%u of %zu tracepoints found\n", found, ARRAY_SIZE(probes));
+	return -ENOENT;
+err:
+	vfree(filter);
+	vfree(entries);
+	return -ENOMEM;
+}

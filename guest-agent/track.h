@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Live grants: what the host has been told belongs to a domain, and the end of
+ * it. A grant is known by (domain, physical address of its first byte), counts
+ * references, and ends by whichever comes first: the driver's own call to free
+ * or hand over (the wrappers), a free that the core kernel performs (the
+ * tracepoints kfree, kmem_cache_free, mm_page_free), or the domain's end.
+ *
+ * Callable in any context except NMI.
+ */
+#ifndef CHARIOT_TRACK_H
+#define CHARIOT_TRACK_H
+
+#include <linux/types.h>
+
+struct page;
+
+struct chariot_track_stats {
+	atomic64_t grants, revokes, frees_seen, exhausted;
+	atomic_t live;
+};
+
+extern struct chariot_track_stats chariot_track_stats;
+
+int chariot_track_init(unsigned int max_grants);
+
+/*
+ * One physically contiguous range. A second grant of the same start adds a
+ * reference and nothing else. False if the agent's table is full: the driver
+ * will be reported for writing there, and the counter "exhausted" tells why.
+ */
+bool chariot_grant_phys(u16 domain, phys_addr_t phys, u64 va, size_t len, u8 kind);
+
+/* The same for kernel memory, wherever it is mapped. */
+void chariot_grant(u16 domain, const void *va, size_t len, u8 kind);
+
+/* Pages from the page allocator, with the reference counts that inlines touch. */
+void chariot_grant_pages(u16 domain, struct page *page, unsigned int order, u8 kind);
+
+/* Whether @va lies in a page of which the domain was granted everything. Lock-free, a hint. */
+bool chariot_tracked(phys_addr_t phys);
+
+/*
+ * Drop one reference; the last one revokes. True if a whole page was taken away:
+ * chariot_ring_sync() is due before the memory is given back.
+ */
+bool chariot_release_phys(u16 domain, phys_addr_t phys);
+bool chariot_release(u16 domain, const void *va, size_t len);
+
+/* All references, of all domains, to what starts at @phys. */
+bool chariot_release_all(phys_addr_t phys);
+
+/* Forgets everything of a domain; posts nothing (DOMAIN_DOWN says it). */
+void chariot_track_forget(u16 domain);
+
+#endif /* CHARIOT_TRACK_H */
