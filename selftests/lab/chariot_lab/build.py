@@ -105,10 +105,13 @@ def kselftests():
     output = paths.BUILD / "selftests" / "kvm"
     output.mkdir(parents=True, exist_ok=True)
     chroot.run(f"make -j{JOBS} -C selftests/kvm KSFT=/usr/src/linux-source-6.12/tools/testing/selftests "
-               f"OUTPUT={chroot.inside(output)}", paths.LAB_BUILD / "kselftests.log", "building the kselftests")
-    for path in output.iterdir():
-        if path.is_file() and os.access(path, os.X_OK):
-            _install(path, paths.PRODUCTS / "kselftests" / path.name)
+               f"O={chroot.inside(output)}", paths.LAB_BUILD / "kselftests.log", "building the kselftests")
+    built = [p for p in output.iterdir() if p.is_file() and os.access(p, os.X_OK)]
+    for path in built:
+        _install(path, paths.PRODUCTS / "kselftests" / path.name)
+    for path in (paths.PRODUCTS / "kselftests").iterdir():
+        if path.name not in {p.name for p in built}:
+            path.unlink()
 
 
 def products(parts, keep_going=False):

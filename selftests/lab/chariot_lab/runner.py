@@ -1,0 +1,113 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Runs scenarios in lab hosts, some at the same time, and judges each by its KTAP and the kernels' logs."""
+
+import queue
+import sys
+import threading
+import time
+
+from . import health, ktap
+from .host import LabHost
+from .progress import Failed, say
+
+#: logs of kernels that must be well, in a scenario's folder. A guest that may crash logs to victim*.log.
+KERNEL_LOGS = ["dmesg.log", "guest*.log"]
+
+
+class Runner:
+    """A queue of scenarios and the workers that take from it."""
+
+    def __init__(self, scenarios, workers, verbose=False):
+        self.queue = queue.Queue()
+        for scenario in scenarios:
+            self.queue.put((scenario, 1))
+        self.workers = min(workers, len(scenarios))
+        self.verbose = verbose
+        self.results = []
+        self.lock = threading.Lock()
+
+    def run(self):
+        """Runs all scenarios and returns their results."""
+        threads = [threading.Thread(target=self._work, args=(n,), daemon=True) for n in range(self.workers)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            while thread.is_alive():
+                thread.join(1)
+        return self.results
+
+    def _work(self, number):
+        lab_host = None
+        try:
+            while True:
+                try:
+                    scenario, tries = self.queue.get_nowait()
+                except queue.Empty:
+                    return
+                missing = scenario.missing()
+                if missing:
+                    self._report(scenario, [ktap.Result(f"{scenario.name}: needs {', '.join(missing)}, which did not "
+                                                        "build", ktap.FAILED)], 0, None)
+                    continue
+                if lab_host is None:
+                    try:
+                        lab_host = LabHost(f"lab{number}")
+                        lab_host.boot()
+                    except Failed as failure:
+                        lab_host = None
+                        self._retry_or_fail(scenario, tries, str(failure))
+                        continue
+                if not self._run_one(lab_host, scenario, tries):
+                    lab_host.stop()
+                    lab_host = None
+        finally:
+            if lab_host is not None:
+                lab_host.stop()
+
+    def _retry_or_fail(self, scenario, tries, why):
+        if tries < 2:
+            say(f"{scenario.name}: the lab's fault ({why}); trying once more")
+            self.queue.put((scenario, tries + 1))
+        else:
+            self._report(scenario, [ktap.Result(f"{scenario.name}: {why}", ktap.FAILED)], 0, None)
+
+    def _run_one(self, lab_host, scenario, tries):
+        """Runs one scenario; returns whether the lab host is fit for another."""
+        begin = time.monotonic()
+        folder = lab_host.run_folder / scenario.name
+        status = lab_host.run(scenario.name, scenario.command, scenario.seconds)
+        console = (lab_host.run_folder / "host-console.log").read_text(errors="replace")
+        if status is None and health.emulators_fault(console):
+            self._retry_or_fail(scenario, tries, "the emulator ran a stale int3")
+            return False
+        output = folder / "output"
+        results = ktap.parse(scenario.name, output.read_text(errors="replace") if output.exists() else "")
+        problems = []
+        if status is None:
+            problems.append("the lab host died or hung: " + "; ".join(health.sick_lines(console)[:3]))
+        elif status in (124, 137):
+            problems.append(f"out of time after {scenario.seconds} s")
+        elif status and not any(r.outcome == ktap.FAILED for r in results):
+            problems.append(f"ended with status {status}")
+        for pattern in KERNEL_LOGS:
+            for log in sorted(folder.glob(pattern)):
+                sick = health.sick_lines(log.read_text(errors="replace"))
+                if sick:
+                    problems.append(f"{log.name}: {sick[0]}" + (f" (and {len(sick) - 1} more)" if sick[1:] else ""))
+        results += [ktap.Result(f"{scenario.name}: {problem}", ktap.FAILED) for problem in problems]
+        if not problems:
+            results.append(ktap.Result(f"{scenario.name}: kernel logs clean", ktap.PASSED))
+        self._report(scenario, results, time.monotonic() - begin, folder)
+        return not problems
+
+    def _report(self, scenario, results, seconds, folder):
+        with self.lock:
+            self.results += results
+            failed = [r for r in results if r.outcome == ktap.FAILED]
+            say(f"{'FAILED' if failed else 'ok    '} {scenario.name}: {ktap.summary(results)} in {seconds:.0f} s")
+            for result in failed:
+                print(f"         not ok: {result.name}", file=sys.stderr)
+            if folder and failed:
+                print(f"         logs: {folder}", file=sys.stderr, flush=True)
+            if folder and self.verbose:
+                print((folder / "output").read_text(errors="replace"), file=sys.stderr, flush=True)

@@ -1,0 +1,62 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""
+The main job: Debian's e1000 downloads 32 MiB, without Chariot or isolated by it, and nothing is out of order.
+"""
+
+import argparse
+
+import labguest
+from report import Report
+
+
+def check_download(report, guest, expected, seconds):
+    """Waits for the guest to finish its download and checks what it says."""
+    ended = guest.wait_end(seconds)
+    report.check(f"{guest.name}: guest runs to its end", ended, f"it said: {guest.messages()}")
+    report.equal(f"{guest.name}: driver loads", guest.said("e1000"), "0")
+    report.equal(f"{guest.name}: checksum equal", guest.said("sha256"), expected)
+    report.note(f"{guest.name}: {guest.seconds:.1f} s, {guest.exits.get('exits')} exits")
+
+
+def check_isolated(report, guest, domain="e1000"):
+    """Checks that Chariot was at work and saw nothing wrong."""
+    info = guest.info
+    domains = {d["name"]: d for d in info.get("domains", [])}
+    report.equal(f"{guest.name}: agent loads", guest.said("agent"), "0")
+    report.check(f"{guest.name}: driver was isolated", domains.get(domain, {}).get("crossings-in", 0) > 0,
+                 f"query-chariot: {info}")
+    counters = info.get("counters", {})
+    report.equal(f"{guest.name}: no violation", counters.get("violations"), 0)
+    report.equal(f"{guest.name}: no bad ring record",
+                 sum(v for v in counters.get("bad-records", {"": 1}).values()), 0)
+    for violation in guest.violations()[:5]:
+        report.note(f"violation: {violation.get('function')} writes {violation.get('size')} bytes: "
+                    f"{violation.get('target')} ({violation})")
+    report.note(f"{guest.name}: {counters}")
+    report.note(f"{guest.name}: {info.get('domains')}")
+
+
+def main():
+    """Reads the options and runs one guest."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--smp", type=int, default=1)
+    parser.add_argument("--chariot", help="options of the device; without: no device")
+    parser.add_argument("--seconds", type=int, default=240)
+    args = parser.parse_args()
+    report = Report()
+    expected = labguest.server()
+    options = ""
+    if args.chariot is not None:
+        report.check("host module loads", labguest.load_host_module())
+        options = "chariot.agent=1"
+    with labguest.Guest("download", "download", smp=args.smp, chariot=args.chariot, options=options) as guest:
+        check_download(report, guest, expected, args.seconds)
+        if args.chariot is not None:
+            check_isolated(report, guest)
+    if args.chariot is not None:
+        report.check("host module unloads", labguest.unload_host_module())
+    report.done()
+
+
+if __name__ == "__main__":
+    main()

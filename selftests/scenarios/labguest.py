@@ -1,0 +1,197 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""
+A lab guest: a VM on Debian's kernel, started in the lab host, and what its scenario said.
+
+The guest's own scenario (selftests/scenarios/guest/<name>) speaks on a serial line of its own: on the console, the
+kernel's messages cut lines in two.
+"""
+
+import glob
+import hashlib
+import os
+import subprocess
+import time
+
+from qmp import Qmp
+
+LAB = "/lab"
+OUR_QEMU = f"{LAB}/qemu/bin/qemu-system-x86_64"
+PORT = 8000
+#: 32 MiB: what the issue of a download scenario is about
+SIZE = 32 << 20
+
+
+def emulated():
+    """Whether the lab host runs on an emulated processor."""
+    with open("/proc/cmdline", encoding="ascii") as file:
+        return "lab.emulated=1" in file.read().split()
+
+
+def processor():
+    """
+    The lab guest's processor.
+
+    QEMU's emulation of SVM does not intercept XSETBV: KVM does not learn of the guest's XCR0, and a guest with XSAVE
+    warns that its sizes do not agree.
+    """
+    return "host,-xsave" if emulated() else "host"
+
+
+def run(*argv):
+    """Runs a command; its output goes where the scenario's goes."""
+    return subprocess.run(argv, check=False).returncode
+
+
+def load_host_module():
+    """Loads kvm-chariot.ko unless it is there; returns whether it is there now."""
+    if not os.path.exists("/sys/module/kvm_chariot"):
+        run("insmod", f"{LAB}/modules/kvm-chariot.ko")
+    return os.path.exists("/dev/chariot")
+
+
+def unload_host_module():
+    """Unloads kvm-chariot.ko; returns whether that worked."""
+    return not os.path.exists("/sys/module/kvm_chariot") or run("rmmod", "kvm_chariot") == 0
+
+
+def server(size=SIZE):
+    """Serves a file of random bytes to lab guests; returns its SHA-256. One server a lab host."""
+    root = "/run/www"
+    path = f"{root}/file"
+    if not os.path.exists(path) or os.path.getsize(path) != size:
+        os.makedirs(root, exist_ok=True)
+        with open(path, "wb") as file:
+            file.write(os.urandom(size))
+    if not os.path.exists("/run/www.pid"):
+        with subprocess.Popen(["busybox", "httpd", "-p", f"127.0.0.1:{PORT}", "-h", root], start_new_session=True):
+            pass
+        with open("/run/www.pid", "w", encoding="ascii"):
+            pass
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def initrd_with(extra):
+    """The guest's initramfs with the modules of /lab/extra/<extra>/ in its /extra."""
+    folder = f"{LAB}/extra/{extra}"
+    path = f"/run/initrd-{extra}"
+    if not os.path.exists(path):
+        work = f"/run/extra-{extra}"
+        os.makedirs(f"{work}/extra", exist_ok=True)
+        for module in glob.glob(f"{folder}/*.ko"):
+            run("cp", module, f"{work}/extra/")
+        names = "".join(f"{os.path.relpath(f, work)}\n"
+                        for f in [f"{work}/extra", *sorted(glob.glob(f"{work}/extra/*"))])
+        archive = subprocess.run(["busybox", "cpio", "-o", "-H", "newc"], cwd=work, input=names.encode(),
+                                 stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, check=True).stdout
+        with open(f"{LAB}/guest/initrd", "rb") as file:
+            base = file.read()
+        with open(path, "wb") as file:
+            file.write(base + b"\0" * (-len(base) % 512) + archive)
+    return path
+
+
+class Guest:
+    """
+    One lab guest.
+
+    scenario: the file in selftests/scenarios/guest that it runs. chariot: options of the chariot-pci device, or None.
+    extra: a folder of changed modules. may_crash: its console is no sign of ill health.
+    """
+
+    def __init__(self, name, scenario, *, smp=1, chariot=None, extra=None, options="", qemu=None, may_crash=False,
+                 network="e1000"):
+        self.name = name
+        self.console = f"{'victim' if may_crash else 'guest'}-{name}.log"
+        self.messages_path = f"messages-{name}.log"
+        self.qmp_path = f"/run/qmp-{name}-{os.getpid()}"
+        append = f"console=ttyS0 loglevel=5 panic=-1 chariot.run={scenario} chariot.port={PORT} {options}"
+        if qemu is None:
+            qemu = OUR_QEMU if os.path.exists(OUR_QEMU) else "qemu-system-x86_64"
+        self.command = [qemu, "-accel", "kvm", "-cpu", processor(), "-m", "512", "-smp", str(smp), "-nodefaults",
+                        "-display", "none", "-no-reboot", "-no-shutdown", "-serial", f"file:{self.console}",
+                        "-serial", f"file:{self.messages_path}",
+                        "-qmp", f"unix:{self.qmp_path},server=on,wait=off", "-kernel", f"{LAB}/guest/vmlinuz",
+                        "-initrd", initrd_with(extra) if extra else f"{LAB}/guest/initrd", "-append", append,
+                        "-netdev", "user,id=net", "-device", f"{network},netdev=net,romfile="]
+        if chariot is not None:
+            self.command += ["-device", f"chariot-pci{',' if chariot else ''}{chariot}"]
+        self.process = self.qmp = None
+        self.begin = self.seconds = 0
+        self.exits, self.info = {}, {}
+
+    def __enter__(self):
+        self.start()
+        return self
+
+    def __exit__(self, *_):
+        self.quit()
+
+    def start(self):
+        """Starts QEMU and connects to it."""
+        self.begin = time.monotonic()
+        with open(f"qemu-{self.name}.log", "wb") as log:
+            log.write((" ".join(self.command) + "\n").encode())
+            log.flush()
+            self.process = subprocess.Popen(self.command, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+        try:
+            self.qmp = Qmp(self.qmp_path)
+        except OSError:
+            self.process.kill()
+            raise
+
+    def messages(self):
+        """The lines that the guest's scenario said."""
+        try:
+            with open(self.messages_path, encoding="utf-8", errors="replace") as file:
+                return [line.strip() for line in file.read().splitlines()]
+        except FileNotFoundError:
+            return []
+
+    def said(self, word):
+        """The rest of the last line that begins with word; None when there is none."""
+        found = [m for m in self.messages() if m.split(" ")[0] == word]
+        return found[-1].partition(" ")[2] if found else None
+
+    def wait_said(self, word, seconds):
+        """Waits until the guest says word; returns the rest of that line, or None."""
+        end = time.monotonic() + seconds
+        while time.monotonic() < end and self.process.poll() is None:
+            if self.said(word) is not None:
+                return self.said(word)
+            time.sleep(0.3)
+        return self.said(word)
+
+    def wait_end(self, seconds):
+        """Waits until the guest powers off (or reboots after a panic); returns whether it did in time."""
+        event = self.qmp.wait_event("SHUTDOWN", seconds, stop=lambda: self.process.poll() is not None)
+        self.seconds = time.monotonic() - self.begin
+        self.measure()
+        return event is not None
+
+    def measure(self):
+        """Reads KVM's counters, and Chariot's where the device is there."""
+        for counter in glob.glob(f"/sys/kernel/debug/kvm/{self.process.pid}-*/*"):
+            if os.path.isfile(counter):
+                with open(counter, encoding="ascii") as file:
+                    value = file.read().strip()
+                if value.isdigit():
+                    self.exits[os.path.basename(counter)] = int(value)
+        if any(word.startswith("chariot-pci") for word in self.command):
+            self.info = self.qmp.command("query-chariot")
+
+    def quit(self):
+        """Ends QEMU."""
+        if self.process is None:
+            return
+        if self.process.poll() is None:
+            try:
+                self.qmp.command("quit", seconds=10)
+                self.process.wait(10)
+            except Exception:  # pylint: disable=broad-except
+                self.process.kill()
+        self.process.wait()
+
+    def violations(self):
+        """The violations that QEMU reported by events."""
+        return self.qmp.named("CHARIOT_VIOLATION")
