@@ -15,8 +15,10 @@
  * (WRITE_ONCE()), a table is linked only after it is complete, and a table that
  * has been linked stays where it is until it is freed after a flush.
  */
-#include <linux/bitmap.h>
+#include <asm/barrier.h>
+#include <linux/bitops.h>
 #include <linux/bits.h>
+#include <linux/bug.h>
 #include <linux/err.h>
 #include <linux/gfp.h>
 #include <linux/list.h>
@@ -607,6 +609,18 @@ void chariot_views_flushed(struct chariot_views *views, s32 vcpu, u64 gen)
 	spin_unlock(&views->lock);
 }
 
+/* Sets the bits of all vCPUs that may have used @view. */
+static void report(const struct chariot_view *view, unsigned long *dirty, unsigned int bits)
+{
+	unsigned int i;
+
+	for (i = 0; i < bits; i++) {
+		if (view->vcpu < 0 || i == (unsigned int)view->vcpu)
+			__set_bit(i, dirty);
+	}
+	WARN_ON_ONCE(view->vcpu >= 0 && (unsigned int)view->vcpu >= bits);
+}
+
 /**
  * chariot_views_weaken() - take rights to a range away
  * @views:	the VM's views
@@ -643,10 +657,7 @@ bool chariot_views_weaken(struct chariot_views *views, u32 domain, s32 vcpu, u64
 		 */
 		if (!view->dropped)
 			continue;
-		if (view->vcpu < 0)
-			bitmap_set(dirty, 0, bits);
-		else if (!WARN_ON_ONCE(view->vcpu >= bits))
-			__set_bit(view->vcpu, dirty);
+		report(view, dirty, bits);
 		any = true;
 	}
 	spin_unlock(&views->lock);

@@ -1,0 +1,189 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* Which view a vCPU runs in; see crossing.h. */
+#define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
+
+#include "compat.h"
+#include "crossing.h"
+#include "mode.h"
+#include "stack.h"
+#include "trace.h"
+
+unsigned long chariot_load_root(struct chariot_vm *vm, struct kvm_vcpu *vcpu, unsigned long root,
+				int level)
+{
+	struct chariot_view *view;
+	struct chariot_vcpu *cv;
+	u64 gen;
+	u32 cur;
+
+	/* Neither a nested guest's memory nor SMRAM is what the views describe. */
+	if (chariot_in_nested_guest(vcpu) || chariot_in_smm(vcpu))
+		return root;
+
+	/*
+	 * KVM serves this request after the load and before it enters the
+	 * guest: what was dropped from the views so far is in no TLB then.
+	 */
+	gen = chariot_views_gen(&vm->views);
+	if (kvm_test_request(KVM_REQ_TLB_FLUSH_CURRENT, vcpu))
+		chariot_views_flushed(&vm->views, vcpu->vcpu_idx, gen);
+
+	if (chariot_views_set_base(&vm->views, root))
+		chariot_count(vm, roots_changed);
+
+	cv = xa_load(&vm->vcpus, vcpu->vcpu_idx);
+	cur = cv ? READ_ONCE(cv->cur) : CHARIOT_KERNEL_DOMAIN;
+	/* Pairs with the release in chariot_arm() and chariot_cross(). */
+	view = cur ? smp_load_acquire(&cv->view[cur]) : smp_load_acquire(&vm->kernel_view);
+	if (WARN_ON_ONCE(!view || view->level != level))
+		return root;
+	return view->root_pa;
+}
+
+int chariot_cross(struct chariot_vm *vm, struct chariot_vcpu *cv, u32 to)
+{
+	struct chariot_view *view;
+	u32 from = cv->cur;
+
+	lockdep_assert_held(&vm->lock);
+	if (to && !cv->view[to]) {
+		view = chariot_view_create(&vm->views, to, cv->vcpu->vcpu_idx,
+					   vm->kernel_view->level);
+		if (IS_ERR(view))
+			return PTR_ERR(view);
+		/* Pairs with the acquire in chariot_load_root(). */
+		smp_store_release(&cv->view[to], view);
+	}
+	if (from)
+		atomic64_inc(&vm->domains[from].crossings_out);
+	if (to) {
+		atomic64_inc(&vm->domains[to].crossings_in);
+		chariot_count(vm, crossings_in);
+	} else {
+		chariot_count(vm, crossings_out);
+	}
+	trace_chariot_crossing(cv->vcpu->vcpu_id, from, to, kvm_get_linear_rip(cv->vcpu));
+
+	WRITE_ONCE(cv->cur, to);
+	kvm_make_request(KVM_REQ_LOAD_MMU_PGD, cv->vcpu);
+	if (vm->mode->crossing_flushes)
+		kvm_make_request(KVM_REQ_TLB_FLUSH_CURRENT, cv->vcpu);
+	return 0;
+}
+
+void chariot_reload_all(struct kvm *kvm)
+{
+	struct kvm_vcpu *vcpu;
+	unsigned long i;
+
+	/*
+	 * In this order: whoever acknowledges the flush by leaving the guest
+	 * finds the other request too before it enters again.
+	 */
+	kvm_for_each_vcpu(i, vcpu, kvm)
+		kvm_make_request(KVM_REQ_LOAD_MMU_PGD, vcpu);
+	kvm_make_all_cpus_request(kvm, KVM_REQ_TLB_FLUSH);
+}
+
+int chariot_arm(struct chariot_vm *vm)
+{
+	struct chariot_view *view;
+	struct kvm_vcpu *vcpu;
+	unsigned long i;
+	int level = 0;
+
+	lockdep_assert_held(&vm->lock);
+	if (vm->armed)
+		return 0;
+
+	kvm_for_each_vcpu(i, vcpu, vm->kvm) {
+		union kvm_mmu_page_role role = vcpu->arch.root_mmu.root_role;
+
+		if (role.direct && (vcpu->arch.efer & EFER_LMA)) {
+			level = role.level;
+			break;
+		}
+	}
+	if (level != 4 && level != 5)
+		return -EINVAL;
+
+	if (!vm->kernel_view) {
+		view = chariot_view_create(&vm->views, CHARIOT_KERNEL_DOMAIN, -1, level);
+		if (IS_ERR(view))
+			return PTR_ERR(view);
+		/* Pairs with the acquire in chariot_load_root(). */
+		smp_store_release(&vm->kernel_view, view);
+	}
+	WRITE_ONCE(vm->armed, true);
+	chariot_reload_all(vm->kvm);
+	pr_debug("armed, %s, %d levels\n", vm->mode->name, level);
+	return 0;
+}
+
+bool chariot_leave_domain(struct chariot_vm *vm, u32 domain)
+{
+	struct chariot_vcpu *cv;
+	unsigned long idx;
+	bool any = false;
+
+	lockdep_assert_held(&vm->lock);
+	xa_for_each(&vm->vcpus, idx, cv) {
+		if (cv->cur != domain)
+			continue;
+		WRITE_ONCE(cv->cur, CHARIOT_KERNEL_DOMAIN);
+		any = true;
+	}
+	return any;
+}
+
+void chariot_disarm(struct chariot_vm *vm)
+{
+	struct chariot_vcpu *cv;
+	unsigned long idx;
+
+	lockdep_assert_held(&vm->lock);
+	if (!vm->armed)
+		return;
+	xa_for_each(&vm->vcpus, idx, cv)
+		WRITE_ONCE(cv->cur, CHARIOT_KERNEL_DOMAIN);
+	WRITE_ONCE(vm->armed, false);
+	/* The load hook that still saw "armed" ends before the requests are made. */
+	synchronize_rcu();
+	chariot_reload_all(vm->kvm);
+	/* Nothing is derived into the views now, and no vCPU is in them: start afresh when armed. */
+	chariot_views_flush(&vm->views);
+}
+
+void chariot_reset_views(struct chariot_vm *vm)
+{
+	struct chariot_view *view;
+	struct chariot_vcpu *cv;
+	LIST_HEAD(tables);
+	unsigned long idx;
+
+	lockdep_assert_held(&vm->lock);
+	chariot_count(vm, view_resets);
+	/* vm->lock keeps views from being added meanwhile; none is ever removed. */
+	list_for_each_entry(view, &vm->views.list, link)
+		chariot_view_unlink(view, &tables);
+	xa_for_each(&vm->vcpus, idx, cv)
+		chariot_stack_forget(cv);
+	/* Paging-structure caches lead to the tables until every vCPU has flushed. */
+	chariot_reload_all(vm->kvm);
+	chariot_view_free_tables(&vm->views, &tables);
+}
+
+void chariot_flush_vcpus(struct chariot_vm *vm, struct kvm_vcpu *self, const unsigned long *dirty)
+{
+	unsigned int first = find_first_bit(dirty, CHARIOT_VCPU_BITS);
+
+	if (first == CHARIOT_VCPU_BITS)
+		return;
+	if (self && first == self->vcpu_idx &&
+	    find_next_bit(dirty, CHARIOT_VCPU_BITS, first + 1) == CHARIOT_VCPU_BITS) {
+		kvm_make_request(KVM_REQ_TLB_FLUSH_CURRENT, self);
+		return;
+	}
+	/* Returns when every vCPU has left the guest; each flushes before it enters again. */
+	kvm_make_all_cpus_request(vm->kvm, KVM_REQ_TLB_FLUSH);
+}

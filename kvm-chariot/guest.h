@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The running vCPU's registers and memory. For the vCPU's own thread only,
+ * between an exit and the next entry; may sleep.
+ */
+#ifndef CHARIOT_GUEST_H
+#define CHARIOT_GUEST_H
+
+#include <linux/kvm_host.h>
+
+/*
+ * SVM saves all registers at every exit. (VMX reads some lazily: a mode that
+ * runs there has to fetch them first.)
+ */
+static inline u64 chariot_guest_reg(struct kvm_vcpu *vcpu, int reg)
+{
+	return vcpu->arch.regs[reg];
+}
+
+static inline u64 chariot_guest_rsp(struct kvm_vcpu *vcpu)
+{
+	return chariot_guest_reg(vcpu, VCPU_REGS_RSP);
+}
+
+/* Kernel addresses are the upper, negative half. */
+static inline bool chariot_guest_kernel_address(u64 va)
+{
+	return (s64)va < 0;
+}
+
+/* Copies from guest virtual memory as the guest's kernel reads it. 0 or -EFAULT. */
+static inline int chariot_guest_read(struct kvm_vcpu *vcpu, u64 va, void *to, size_t len)
+{
+	while (len) {
+		size_t part = min_t(size_t, len, PAGE_SIZE - offset_in_page(va));
+		gpa_t gpa = kvm_mmu_gva_to_gpa_read(vcpu, va, NULL);
+
+		if (gpa == INVALID_GPA || kvm_vcpu_read_guest(vcpu, gpa, to, part))
+			return -EFAULT;
+		va += part;
+		to += part;
+		len -= part;
+	}
+	return 0;
+}
+
+#endif

@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The hooks on the stock KVM, by ftrace. Installed while at least one VM is
+ * attached. A hook on a VM that is not attached costs one hash look-up.
+ */
+#ifndef CHARIOT_HOOK_H
+#define CHARIOT_HOOK_H
+
+#include <linux/kvm_host.h>
+
+#include "mode.h"
+
+struct x86_emulate_ctxt;
+struct x86_exception;
+
+/* Installs the hooks with the first user. -ENOSYS (with a log line that names the function). */
+int chariot_hooks_get(const struct chariot_mode *mode);
+void chariot_hooks_put(void);
+/* Waits until no CPU runs in a replaced function; for module exit. */
+void chariot_hooks_drain(void);
+
+/* KVM's own versions of the functions that are replaced. */
+int chariot_orig_write_emulated(struct x86_emulate_ctxt *ctxt, unsigned long addr,
+				const void *val, unsigned int bytes,
+				struct x86_exception *exception);
+int chariot_orig_cmpxchg_emulated(struct x86_emulate_ctxt *ctxt, unsigned long addr,
+				  const void *old, const void *new, unsigned int bytes,
+				  struct x86_exception *exception);
+int chariot_orig_write_std(struct x86_emulate_ctxt *ctxt, unsigned long addr, void *val,
+			   unsigned int bytes, struct x86_exception *exception, bool system);
+
+/* Ours; called in place of KVM's. */
+int chariot_page_fault(struct kvm_vcpu *vcpu, gpa_t gpa, u64 error_code, void *insn, int insn_len);
+int chariot_write_emulated(struct x86_emulate_ctxt *ctxt, unsigned long addr, const void *val,
+			   unsigned int bytes, struct x86_exception *exception);
+int chariot_cmpxchg_emulated(struct x86_emulate_ctxt *ctxt, unsigned long addr, const void *old,
+			     const void *new, unsigned int bytes,
+			     struct x86_exception *exception);
+int chariot_write_std(struct x86_emulate_ctxt *ctxt, unsigned long addr, void *val,
+		      unsigned int bytes, struct x86_exception *exception, bool system);
+
+#endif

@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * What the guest's reports do to a VM's state. All need vm->lock and
+ * kvm->srcu, may sleep, and run in the process that owns the VM.
+ */
+#ifndef CHARIOT_RECORD_H
+#define CHARIOT_RECORD_H
+
+#include "vm.h"
+
+enum chariot_drain {
+	CHARIOT_DRAINED,
+	CHARIOT_DRAIN_PENDING,	/* a reserved slot is not complete: what is behind it is unknown */
+};
+
+/*
+ * Consumes the ring, at most once around it, and flushes what revokes took
+ * away from every vCPU. @self: the calling vCPU, or NULL in an ioctl.
+ */
+enum chariot_drain chariot_drain(struct chariot_vm *vm, struct kvm_vcpu *self);
+/* Gives up waiting for the slot that is pending. */
+void chariot_drain_skip(struct chariot_vm *vm, struct kvm_vcpu *self);
+
+/* CHARIOT_SET_RING */
+int chariot_set_ring(struct chariot_vm *vm, const struct chariot_ring *req);
+
+/* Drops all text and grants of @domain; no vCPU is in its view afterwards. */
+void chariot_forget_domain(struct chariot_vm *vm, struct chariot_dom *domain);
+
+#endif
