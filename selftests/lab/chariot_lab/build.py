@@ -51,7 +51,7 @@ def lab():
     image.guest_initramfs(paths.PRODUCTS / "guest" / "initrd", agent)
 
 
-def module(folder, flags="", to=None):
+def module(folder, flags="", to=None, quiet=False):
     """
     Builds one module in the build tree from a copy of its sources, so that nothing is left among them.
 
@@ -62,7 +62,7 @@ def module(folder, flags="", to=None):
     _mirror_sources(paths.SOURCE / folder, copy)
     _mirror_sources(paths.SOURCE / "include", place / "include")
     chroot.run(f"make -j{JOBS} -C /lib/modules/{provision.kernel_release()}/build M={chroot.inside(copy)} {flags} modules",
-               place / f"{folder}.log", f"building {folder}")
+               place / f"{folder}.log", f"building {folder}", quiet=quiet)
     return copy / MODULES[folder]
 
 
@@ -89,13 +89,37 @@ def qemu():
     if not script.exists():
         return
     key = subprocess.run([script, "--key"], capture_output=True, text=True, check=True).stdout.strip()
-    prefix = paths.CACHE / f"qemu-{key}"
+    prefix = paths.CACHE / f"qemu-{key}-prefix"
     if not (prefix / "complete").exists():
         with step("building QEMU with the Chariot device"):
-            run_logged([script, "--tree", provision.build_tree(), "--prefix", prefix],
-                       paths.LAB_BUILD / "qemu.log", "building QEMU")
+            run_logged([script, "--tree", provision.build_tree(), "--prefix", prefix], paths.LAB_BUILD / "qemu.log",
+                       "building QEMU", progress=True)
         (prefix / "complete").touch()
     _mirror(prefix, paths.PRODUCTS / "qemu")
+
+
+def qemu_tests():
+    """The device's own tests; returns what they print (TAP)."""
+    script = paths.SOURCE / "qemu-chariot" / "build.sh"
+    log = paths.LAB_BUILD / "qemu-check.log"
+    prefix = paths.LAB_BUILD / "qemu-check"
+    with log.open("w") as errors:
+        done = subprocess.run([script, "--tree", provision.build_tree(), "--prefix", prefix, "--check"],
+                              stdout=subprocess.PIPE, stderr=errors, text=True, check=False)
+    return done.stdout + (f"\nnot ok 0 build.sh --check ended with status {done.returncode}: {log}\n"
+                          if done.returncode else "")
+
+
+def unit_tests():
+    """The unit tests and fuzzers, on this machine; returns what they print (KTAP)."""
+    log = paths.LAB_BUILD / "unit.log"
+    with log.open("w") as errors:
+        done = subprocess.run(["make", "-s", f"-j{JOBS}", "-C", paths.SOURCE / "selftests" / "unit", "check",
+                               f"KSRC={provision.build_tree()}/usr/src/linux-source-6.12"],
+                              stdout=subprocess.PIPE, stderr=errors, text=True, check=False)
+    (paths.LAB_BUILD / "unit.ktap").write_text(done.stdout)
+    return done.stdout + (f"\nnot ok 0 make check ended with status {done.returncode}: {log}\n"
+                          if done.returncode and "not ok" not in done.stdout else "")
 
 
 def kselftests():
@@ -104,8 +128,8 @@ def kselftests():
         return
     output = paths.BUILD / "selftests" / "kvm"
     output.mkdir(parents=True, exist_ok=True)
-    chroot.run(f"make -j{JOBS} -C selftests/kvm KSFT=/usr/src/linux-source-6.12/tools/testing/selftests "
-               f"O={chroot.inside(output)}", paths.LAB_BUILD / "kselftests.log", "building the kselftests")
+    chroot.run(f"make -k -j{JOBS} -C selftests/kvm KSFT=/usr/src/linux-source-6.12/tools/testing/selftests "
+               f"OUTPUT={chroot.inside(output)}", paths.LAB_BUILD / "kselftests.log", "building the kselftests")
     built = [p for p in output.iterdir() if p.is_file() and os.access(p, os.X_OK)]
     for path in built:
         _install(path, paths.PRODUCTS / "kselftests" / path.name)
@@ -114,10 +138,14 @@ def kselftests():
             path.unlink()
 
 
-def products(parts, keep_going=False):
-    """Builds the named parts and then the lab; with keep_going, a part that fails to build stays as it was."""
+def products(parts, keep_going=False, refresh=True):
+    """
+    Builds the named parts and then the lab; with keep_going, a part that fails to build stays as it was.
+
+    Without refresh the lab's own part is left to a later call.
+    """
     paths.LAB_BUILD.mkdir(parents=True, exist_ok=True)
-    with locked(paths.LAB_BUILD / "build.lock"):
+    with locked(paths.LAB_BUILD / f"{parts[0]}.lock" if not refresh else paths.LAB_BUILD / "build.lock"):
         for part in parts:
             if part == "none":
                 continue
@@ -127,4 +155,5 @@ def products(parts, keep_going=False):
                 if not keep_going:
                     raise
                 say(f"{failure}; going on without")
-        lab()
+        if refresh:
+            lab()

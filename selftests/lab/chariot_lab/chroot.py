@@ -16,7 +16,7 @@ def inside(path):
     return f"{INSIDE}/{path.relative_to(paths.SOURCE)}"
 
 
-def run(command, log, what):
+def run(command, log, what, quiet=False):
     """Runs a shell command in the build tree, in the folder of the sources."""
     if os.geteuid() != 0:
         raise Failed(f"{what} needs root (chroot)")
@@ -28,4 +28,4 @@ def run(command, log, what):
               f"exec chroot {quoted} /bin/sh -c {shlex.quote(f'cd {INSIDE} && {command}')}")
     env = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "HOME": "/root", "LC_ALL": "C.UTF-8",
            "KBUILD_BUILD_USER": "chariot", "KBUILD_BUILD_HOST": "lab"}
-    run_logged(["unshare", "-m", "sh", "-c", script], log, what, env=env)
+    run_logged(["unshare", "-m", "sh", "-c", script], log, what, quiet=quiet, env=env)

@@ -63,7 +63,7 @@ def qemu_command(run, mode):
                "-device", "virtio-9p-pci,fsdev=lab,mount_tag=lab",
                "-fsdev", f"local,id=out,path={run},security_model=none,multidevs=remap",
                "-device", "virtio-9p-pci,fsdev=out,mount_tag=out"]
-    if mode == "shell":
+    if mode != "commands":
         command += ["-serial", "mon:stdio"]
     else:
         command += ["-serial", f"file:{run / 'host-console.log'}", "-monitor", "none",
@@ -179,10 +179,10 @@ class LabHost:
         (self.run_folder / "command.sock").unlink(missing_ok=True)
 
 
-def shell():
-    """A lab host with a shell on this terminal."""
-    run = new_run_folder("shell")
+def shell(mode):
+    """A lab host with a shell ("shell"), or with a lab guest that has one ("guest"), on this terminal."""
+    run = new_run_folder(mode)
     say("starting the lab host; Ctrl-A X ends it")
-    status = subprocess.run(qemu_command(run, "shell"), check=False).returncode
+    status = subprocess.run(qemu_command(run, mode), check=False).returncode
     print(f"logs: {run}", file=sys.stderr)
     return status

@@ -40,12 +40,18 @@ def step(name):
         say(f"{name}: done in {time.monotonic() - begin:.0f} s")
 
 
-def run_logged(argv, log, what, **kwargs):
-    """Runs argv with its output in the file log; its end is shown when it fails."""
+def run_logged(argv, log, what, quiet=False, progress=False, **kwargs):
+    """
+    Runs argv with its output in the file log; its end is shown when it fails, unless quiet.
+
+    With progress, its standard error is shown as it comes: it reports progress itself.
+    """
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("w") as out:
-        status = subprocess.run([str(a) for a in argv], stdout=out, stderr=subprocess.STDOUT,
+        status = subprocess.run([str(a) for a in argv], stdout=out, stderr=None if progress else subprocess.STDOUT,
                                 stdin=subprocess.DEVNULL, check=False, **kwargs).returncode
+    if status and quiet:
+        raise Failed(f"{what} failed (status {status}): {log}")
     if status:
         tail = log.read_text(errors="replace").splitlines()[-40:]
         print("\n".join(tail), file=sys.stderr)
