@@ -222,13 +222,13 @@ static void attach(FIXTURE_DATA(edges) *self, u32 policy)
 	chariot_setup(&self->c, &self->vm, &setup);
 }
 
-/* Distance of the event's target from a grant: negative before it, positive past its end. */
+/* Distance of the event's target from a grant: negative before it; how many bytes lie between past its end. */
 static s64 distance(u64 target, const struct grant *grant)
 {
 	if (target < grant->start)
 		return (s64)(target - grant->start);
 	if (target >= grant->start + grant->len)
-		return target - (grant->start + grant->len) + 1;
+		return target - (grant->start + grant->len);
 	return 0;
 }
 
@@ -245,9 +245,9 @@ static void judge(struct __test_metadata *_metadata, FIXTURE_DATA(edges) *self,
 	u64 total = (u64)variant->size * (variant->count ?: 1);
 	struct chariot_stats old, new;
 	struct chariot_event event;
-	u64 first = ~0ull, outside = 0;
+	u64 first = ~0ull, outside = 0, writes = 0;
 	struct kvm_regs regs;
-	u64 i;
+	u64 i, k;
 
 	chariot_kick(&self->c);
 	for (i = offset; i < offset + total; i++) {
@@ -256,6 +256,14 @@ static void judge(struct __test_metadata *_metadata, FIXTURE_DATA(edges) *self,
 		if (first == ~0ull)
 			first = i;
 		outside++;
+	}
+	/* How many writes that is: an instruction's write counts once for each page of it that has bytes outside. */
+	for (i = offset; i < offset + total; i += variant->size) {
+		bool pages[2] = { false, false };
+
+		for (k = i; k < i + variant->size; k++)
+			pages[k / PAGE] |= !covered(self, k);
+		writes += pages[0] + pages[1];
 	}
 	old = chariot_stats(&self->c);
 	regs = run(self->vcpu, variant, self->before, offset);
@@ -275,7 +283,6 @@ static void judge(struct __test_metadata *_metadata, FIXTURE_DATA(edges) *self,
 		u8 now = *window_byte(&self->vm, i);
 		u64 start = (i - offset) / variant->size * variant->size + offset;
 		bool whole = true;
-		u64 k;
 
 		if (i < offset || i >= offset + total || (policy == CHARIOT_POLICY_AUDIT)) {
 			EXPECT_EQ(plain_window[i], now) TH_LOG("%s: byte %ld", what, (long)(i - offset));
@@ -291,7 +298,7 @@ static void judge(struct __test_metadata *_metadata, FIXTURE_DATA(edges) *self,
 		}
 	}
 
-	EXPECT_EQ(!!outside, new.violations - old.violations) TH_LOG("%s: violations", what);
+	EXPECT_EQ(writes, new.violations - old.violations) TH_LOG("%s: violations", what);
 	EXPECT_EQ(0, new.unemulatable - old.unemulatable) TH_LOG("%s: could not be emulated", what);
 	if (!outside && how == DIRECT) {
 		EXPECT_EQ(0, new.emulated - old.emulated) TH_LOG("%s: emulated", what);
@@ -315,6 +322,7 @@ static void judge(struct __test_metadata *_metadata, FIXTURE_DATA(edges) *self,
 	EXPECT_EQ(CHARIOT_VF_GPA, event.violation.flags & CHARIOT_VF_GPA) TH_LOG("%s: no gpa", what);
 	EXPECT_EQ(window_gpa(first), event.violation.gpa) TH_LOG("%s: gpa", what);
 	EXPECT_EQ(outside, event.violation.size) TH_LOG("%s: size", what);
+	EXPECT_EQ(writes, event.violation.count) TH_LOG("%s: writes joined", what);
 	EXPECT_EQ(CHARIOT_WHY_WRITE, event.violation.why) TH_LOG("%s: why", what);
 	EXPECT_EQ(policy, event.violation.policy) TH_LOG("%s: policy", what);
 	EXPECT_EQ(policy == CHARIOT_POLICY_BLOCK ? CHARIOT_VF_BLOCKED : 0,
