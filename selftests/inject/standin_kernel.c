@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Stands in for the kernel: calls the stand-in module's hot function ten times
+ * and prints after each what a fault may have changed.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+char init_uts_ns[64] = "Linux";
+char *page_offset_base;
+static char arena[64 + 65536];
+static size_t used;
+
+long hot(long a);
+void *cold(unsigned long n);
+
+long imported(long a, long b)
+{
+	return a + b;
+}
+
+void other(void)
+{
+}
+
+void *__kmalloc_noprof(unsigned long size, unsigned int flags)
+{
+	void *object = arena + used;
+
+	(void)flags;
+	used += size;
+	return object;
+}
+
+int main(void)
+{
+	long i, sum = 0;
+
+	page_offset_base = init_uts_ns;
+	for (i = 0; i < 10; i++) {
+		sum += hot(i);
+		printf("%ld %ld %.16s %.16s\n", i, sum, init_uts_ns, arena + 64);
+		memset(init_uts_ns, 0, sizeof(init_uts_ns));
+		strcpy(init_uts_ns, "Linux");
+	}
+	return 0;
+}
