@@ -45,8 +45,10 @@ int chariot_acl_grant(struct chariot_acl *acl, u64 gpa, u64 len, u64 va, u8 kind
  * Takes [gpa, gpa + len) away, cutting ranges where needed (va moves along).
  * Returns the bytes that were removed. When memory for the second half of a
  * cut range cannot be had, that half is removed too: never more rights than
- * asked for. A cut in the middle adds one to @ranges: an owner that bounds it
- * looks at it after a revoke, too.
+ * asked for. Then, and only then, more than @len is returned, and the range
+ * that held @gpa + @len has lost everything behind it.
+ * A cut in the middle adds one to @ranges: an owner that bounds it looks at it
+ * after a revoke, too.
  */
 u64 chariot_acl_revoke(struct chariot_acl *acl, u64 gpa, u64 len);
 

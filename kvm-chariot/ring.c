@@ -105,27 +105,22 @@ static bool head_is_possible(const struct chariot_ring_reader *ring, u64 head)
 	return head - ring->tail <= ring_size(ring);
 }
 
-enum read_head {
-	HEAD_READ,
-	HEAD_UNMAPPED,
-	HEAD_IMPOSSIBLE,
-};
-
-static enum read_head read_head(struct chariot_ring_reader *ring)
+/* Reads @head. CHARIOT_RING_PENDING: the slot at the position is reserved. */
+static enum chariot_ring_next look_at_head(struct chariot_ring_reader *ring, unsigned int *bad)
 {
 	u64 head;
 	int tries;
 
-	/* A copy that is not one access may catch a carry half way: look twice before giving up. */
+	/* a copy that is not one access may catch a carry half way: look twice before giving up */
 	for (tries = 0; tries < 2; tries++) {
 		if (read_header(ring, offsetof(struct chariot_ring_header, head), &head))
-			return HEAD_UNMAPPED;
+			return give_up(ring, CHARIOT_BAD_UNMAPPED, bad);
 		if (head_is_possible(ring, head)) {
 			ring->head = head;
-			return HEAD_READ;
+			return head == ring->tail ? CHARIOT_RING_EMPTY : CHARIOT_RING_PENDING;
 		}
 	}
-	return HEAD_IMPOSSIBLE;
+	return give_up(ring, CHARIOT_BAD_SEQUENCE, bad);
 }
 
 /*
@@ -139,56 +134,72 @@ static bool seq_is_stale(const struct chariot_ring_reader *ring, u32 seq)
 	return !seq || (ahead < 0 && !(ahead & (s32)(ring_size(ring) - 1)));
 }
 
-enum chariot_ring_next chariot_ring_next(struct chariot_ring_reader *ring, struct chariot_rec *rec,
-					 unsigned int *bad)
+static int read_seq(struct chariot_ring_reader *ring, u32 *seq)
 {
-	bool complete;
-	u64 gpa;
-	u32 seq;
+	return ring->io->read(ring->ctx, slot_gpa(ring, ring->tail) +
+			      offsetof(struct chariot_rec, seq), seq, sizeof(*seq));
+}
 
-	if (!ring->order || ring->broken)
-		return CHARIOT_RING_EMPTY;
-
-	if (ring->head == ring->tail) {
-		switch (read_head(ring)) {
-		case HEAD_READ:
-			break;
-		case HEAD_UNMAPPED:
-			return give_up(ring, CHARIOT_BAD_UNMAPPED, bad);
-		case HEAD_IMPOSSIBLE:
-			return give_up(ring, CHARIOT_BAD_SEQUENCE, bad);
-		}
-		if (ring->head == ring->tail)
-			return CHARIOT_RING_EMPTY;
-	}
-
-	gpa = slot_gpa(ring, ring->tail);
-	if (ring->io->read(ring->ctx, gpa + offsetof(struct chariot_rec, seq), &seq, sizeof(seq)))
-		return give_up(ring, CHARIOT_BAD_UNMAPPED, bad);
-	complete = seq == (u32)(ring->tail + 1);
-	if (!complete && seq_is_stale(ring, seq))
-		return CHARIOT_RING_PENDING;
-
+/* Takes the slot at the position, of which @seq was read. */
+static enum chariot_ring_next take(struct chariot_ring_reader *ring, u32 seq,
+				   struct chariot_rec *rec, unsigned int *bad)
+{
 	/*
 	 * (d) in chariot_ring.h: the record is read after the seq that says it
 	 * is complete. Pairs with the producer's store_release() of seq, (c).
 	 */
 	smp_rmb();
-	if (ring->io->read(ring->ctx, gpa, rec, sizeof(*rec)))
+	if (ring->io->read(ring->ctx, slot_gpa(ring, ring->tail), rec, sizeof(*rec)))
 		return give_up(ring, CHARIOT_BAD_UNMAPPED, bad);
 	ring->tail++;
 	/* The guest may have changed it since: the copy that is handed on must be right as well. */
-	if (!complete || rec->seq != (u32)ring->tail) {
+	if (seq != (u32)ring->tail || rec->seq != (u32)ring->tail) {
 		*bad = CHARIOT_BAD_SEQUENCE;
 		return CHARIOT_RING_BAD;
 	}
 	return CHARIOT_RING_RECORD;
 }
 
+enum chariot_ring_next chariot_ring_next(struct chariot_ring_reader *ring, struct chariot_rec *rec,
+					 unsigned int *bad)
+{
+	enum chariot_ring_next ret;
+	int tries;
+	u32 seq;
+
+	if (!ring->order || ring->broken)
+		return CHARIOT_RING_EMPTY;
+
+	/* A complete record is taken whatever head says: only its producer can have written seq. */
+	if (read_seq(ring, &seq))
+		return give_up(ring, CHARIOT_BAD_UNMAPPED, bad);
+	if (seq == (u32)(ring->tail + 1))
+		return take(ring, seq, rec, bad);
+
+	ret = look_at_head(ring, bad);
+	if (ret != CHARIOT_RING_PENDING)
+		return ret;
+
+	/*
+	 * Reserved. The copy of seq may be a mixture, if it is made byte by
+	 * byte while the producer stores the new one. A producer does that once
+	 * in a lap, so of two copies that make no sense one is whole.
+	 */
+	for (tries = 0; tries < 2; tries++) {
+		if (read_seq(ring, &seq))
+			return give_up(ring, CHARIOT_BAD_UNMAPPED, bad);
+		if (seq == (u32)(ring->tail + 1))
+			break;
+		if (seq_is_stale(ring, seq))
+			return CHARIOT_RING_PENDING;
+	}
+	return take(ring, seq, rec, bad);
+}
+
 void chariot_ring_skip(struct chariot_ring_reader *ring)
 {
-	/* never past what producers reserved: a slot that is not reserved yet will be filled */
-	if (ring->order && !ring->broken && ring->tail != ring->head)
+	/* only what was seen to be reserved: any other slot will be filled yet */
+	if (ring->order && !ring->broken && (s64)(ring->head - ring->tail) > 0)
 		ring->tail++;
 }
 

@@ -13,10 +13,7 @@
 #include "../include/uapi/chariot_ring.h"
 
 struct chariot_ring_io {
-	/*
-	 * 0 or -EFAULT. Both copy guest physical memory. An aligned 4 or 8
-	 * bytes should be one access: a producer may be writing them.
-	 */
+	/* 0 or -EFAULT. Both copy guest physical memory, in pieces of any size. */
 	int (*read)(void *ctx, u64 gpa, void *to, size_t len);
 	int (*write)(void *ctx, u64 gpa, const void *from, size_t len);
 };
@@ -28,7 +25,7 @@ struct chariot_ring_reader {
 	u32 order;		/* 0: no ring */
 	bool broken;
 	u64 tail;		/* the position */
-	u64 head;		/* as last read; at or ahead of @tail */
+	u64 head;		/* when it was last looked at */
 };
 
 enum chariot_ring_next {
