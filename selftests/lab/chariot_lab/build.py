@@ -47,6 +47,7 @@ def lab():
     _install(provision.kernel_image(), paths.PRODUCTS / "guest" / "vmlinuz")
     _install(paths.LAB / "host-init", paths.PRODUCTS / "lab" / "host-init")
     _mirror(paths.SCENARIOS, paths.PRODUCTS / "scenarios")
+    _mirror(paths.SOURCE / "packaging" / "libvirt", paths.PRODUCTS / "libvirt")
     agent = paths.PRODUCTS / "modules" / "chariot-agent.ko"
     image.guest_initramfs(paths.PRODUCTS / "guest" / "initrd", agent)
 
@@ -128,14 +129,17 @@ def kselftests():
         return
     output = paths.BUILD / "selftests" / "kvm"
     output.mkdir(parents=True, exist_ok=True)
-    chroot.run(f"make -k -j{JOBS} -C selftests/kvm KSFT=/usr/src/linux-source-6.12/tools/testing/selftests "
-               f"OUTPUT={chroot.inside(output)}", paths.LAB_BUILD / "kselftests.log", "building the kselftests")
-    built = [p for p in output.iterdir() if p.is_file() and os.access(p, os.X_OK)]
-    for path in built:
-        _install(path, paths.PRODUCTS / "kselftests" / path.name)
-    for path in (paths.PRODUCTS / "kselftests").iterdir():
-        if path.name not in {p.name for p in built}:
-            path.unlink()
+    try:
+        chroot.run(f"make -k -j{JOBS} -C selftests/kvm KSFT=/usr/src/linux-source-6.12/tools/testing/selftests "
+                   f"OUTPUT={chroot.inside(output)}", paths.LAB_BUILD / "kselftests.log", "building the kselftests")
+    finally:
+        built = [p for p in output.iterdir() if p.is_file() and os.access(p, os.X_OK)]
+        for path in built:
+            _install(path, paths.PRODUCTS / "kselftests" / path.name)
+        (paths.PRODUCTS / "kselftests").mkdir(parents=True, exist_ok=True)
+        for path in (paths.PRODUCTS / "kselftests").iterdir():
+            if path.name not in {p.name for p in built}:
+                path.unlink()
 
 
 def products(parts, keep_going=False, refresh=True):
