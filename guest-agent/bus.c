@@ -23,12 +23,9 @@ struct bus_field {
 	size_t len;
 };
 
-/* @member of @type, the bus's device type, which embeds its struct device as "dev" */
-#define BUS_FIELD(type, member)								\
-	{ offsetof(type, member) - offsetof(type, dev), sizeof_field(type, member) }
-
 static const struct bus_field pci_fields[] = {
-	BUS_FIELD(struct pci_dev, dev.driver_data),	/* pci_set_drvdata() */
+	/* pci_set_drvdata() */
+	{ offsetof(struct device, driver_data), sizeof_field(struct device, driver_data) },
 };
 
 static int bus_event(unsigned long event, struct device *dev, const struct bus_field *fields,

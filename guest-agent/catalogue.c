@@ -6,8 +6,10 @@
 #include "catalogue.h"
 #include "stubs.h"
 
-#define IMPORT(sym)	extern const u8 chariot_stubs_##sym[];
+#define IMPORT(sym)	chariot_stubs_##sym[],
+extern const u8
 #include "imports.h"
+chariot_stubs_end[];
 #undef IMPORT
 
 static const struct {

@@ -21,9 +21,9 @@
  *
  *	CHARIOT_WRAP(void, vfree, const void *addr, CHARIOT_PAD1, u32 dom)
  */
-#define CHARIOT_WRAP(ret, sym, ...)				\
-	asmlinkage ret chariot_wrap_##sym(__VA_ARGS__);		\
-	asmlinkage __visible ret chariot_wrap_##sym(__VA_ARGS__)
+#define CHARIOT_WRAP(ret, sym, ...)						\
+	asmlinkage __typeof__(ret) chariot_wrap_##sym(__VA_ARGS__);		\
+	asmlinkage __visible __typeof__(ret) chariot_wrap_##sym(__VA_ARGS__)
 
 #define CHARIOT_PAD4	unsigned long r8
 #define CHARIOT_PAD3	unsigned long rcx, CHARIOT_PAD4

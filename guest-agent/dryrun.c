@@ -56,8 +56,10 @@ static void extent_insert(struct rb_root *root, struct extent *new)
 
 	while (*p) {
 		parent = *p;
-		p = new->gpa < rb_entry(parent, struct extent, node)->gpa ? &parent->rb_left :
-									    &parent->rb_right;
+		if (new->gpa < rb_entry(parent, struct extent, node)->gpa)
+			p = &parent->rb_left;
+		else
+			p = &parent->rb_right;
 	}
 	rb_link_node(&new->node, parent, p);
 	rb_insert_color(&new->node, root);

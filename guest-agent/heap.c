@@ -74,16 +74,17 @@ void chariot_heap_grant_foreign(u16 domain, const void *obj, size_t size)
 
 void *chariot_heap_alloc(u16 domain, size_t size, gfp_t flags, int node)
 {
-	struct kmem_cache *cache;
+	struct kmem_cache *cache = NULL;
 	struct folio *folio;
 	phys_addr_t phys;
 	void *obj;
 
 	if (!size)
 		return ZERO_SIZE_PTR;
-	if (size > KMALLOC_MAX_CACHE_SIZE ||
-	    flags & (__GFP_DMA | __GFP_DMA32 | __GFP_RECLAIMABLE | __GFP_ACCOUNT) ||
-	    !(cache = chariot_domains[domain].heap[class_of(size)])) {
+	if (size <= KMALLOC_MAX_CACHE_SIZE &&
+	    !(flags & (__GFP_DMA | __GFP_DMA32 | __GFP_RECLAIMABLE | __GFP_ACCOUNT)))
+		cache = chariot_domains[domain].heap[class_of(size)];
+	if (!cache) {
 		obj = kmalloc_node(size, flags, node);
 		chariot_heap_grant_foreign(domain, obj, size);
 		return obj;

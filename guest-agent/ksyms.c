@@ -44,14 +44,14 @@ int chariot_ksyms_init(void)
 	/* Possibly behind the ENDBR: as good an entry for a direct call. */
 	addr = (unsigned long)kp.addr;
 	unregister_kprobe(&kp);
-	static_call_update(ksyms_lookup_name, (typeof(&no_lookup_name))addr);
+	static_call_update(ksyms_lookup_name, (typeof(no_lookup_name) *)addr);
 
 	addr = chariot_ksym("kallsyms_lookup_size_offset");
 	if (addr)
-		static_call_update(ksyms_lookup_size, (typeof(&no_lookup_size))addr);
+		static_call_update(ksyms_lookup_size, (typeof(no_lookup_size) *)addr);
 	addr = chariot_ksym("find_module");
 	if (addr)
-		static_call_update(ksyms_find_module, (typeof(&no_find_module))addr);
+		static_call_update(ksyms_find_module, (typeof(no_find_module) *)addr);
 	return 0;
 }
 

@@ -256,7 +256,7 @@ static void __iomem *mmio_grant(void __iomem *va, phys_addr_t phys, size_t size,
 	return va;
 }
 
-static void mmio_release(volatile void __iomem *va, u32 dom)
+static void mmio_release(void __iomem *va, u32 dom)
 {
 	if (is_vmalloc_addr((void __force *)va) &&
 	    chariot_release_phys(dom, slow_virt_to_phys((void __force *)va)))
@@ -269,7 +269,7 @@ CHARIOT_WRAP(void __iomem *, ioremap, resource_size_t phys, unsigned long size, 
 	return mmio_grant(ioremap(phys, size), phys, size, dom);
 }
 
-CHARIOT_WRAP(void, iounmap, volatile void __iomem *va, CHARIOT_PAD1, u32 dom)
+CHARIOT_WRAP(void, iounmap, void __iomem *va, CHARIOT_PAD1, u32 dom)
 {
 	mmio_release(va, dom);
 	iounmap(va);

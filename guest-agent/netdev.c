@@ -22,256 +22,266 @@
 #include "heap.h"
 #include "skb.h"
 
+/* Behind it: the copies, a struct net_device_ops and a struct ethtool_ops. */
 struct netdev_copies {
-	struct net_device_ops ndo;
-	struct ethtool_ops eth;
-	const struct net_device_ops *orig_ndo;
-	const struct ethtool_ops *orig_eth;
+	const struct net_device_ops *ndo;	/* the driver's own */
+	const struct ethtool_ops *eth;		/* likewise, may be NULL */
 	u16 domain;
 };
 
-static netdev_tx_t copy_start_xmit(struct sk_buff *skb, struct net_device *dev);
-
-static struct netdev_copies *copies_of(const struct net_device *dev)
+static const struct netdev_copies *copies_of(const struct net_device *dev)
 {
-	return container_of(dev->netdev_ops, struct netdev_copies, ndo);
+	return (const void *)dev->netdev_ops - sizeof(struct netdev_copies);
 }
 
 /* Transmit: the driver holds the buffer until it frees it, or says that it did not take it. */
-static netdev_tx_t copy_start_xmit(struct sk_buff *skb, struct net_device *dev)
+static netdev_tx_t ndo_start_xmit(struct sk_buff *skb, struct net_device *dev)
 {
-	struct netdev_copies *c = copies_of(dev);
+	const struct netdev_copies *c = copies_of(dev);
 	netdev_tx_t ret;
 
 	chariot_skb_grant(c->domain, skb);
-	ret = c->orig_ndo->ndo_start_xmit(skb, dev);
+	ret = c->ndo->ndo_start_xmit(skb, dev);
 	if (!dev_xmit_complete(ret))
 		chariot_skb_release(c->domain, skb);
 	return ret;
 }
 
-static void copy_get_stats64(struct net_device *dev, struct rtnl_link_stats64 *stats)
+static void ndo_get_stats64(struct net_device *dev, struct rtnl_link_stats64 *stats)
 {
-	struct netdev_copies *c = copies_of(dev);
+	const struct netdev_copies *c = copies_of(dev);
 
-	chariot_lend(c->domain, stats, sizeof(*stats));
-	c->orig_ndo->ndo_get_stats64(dev, stats);
-	chariot_unlend(c->domain, stats, sizeof(*stats));
+	CHARIOT_LEND(c->domain, stats, sizeof(*stats));
+	c->ndo->ndo_get_stats64(dev, stats);
 }
 
-static int copy_eth_ioctl(struct net_device *dev, struct ifreq *ifr, int cmd)
+static int ndo_eth_ioctl(struct net_device *dev, struct ifreq *ifr, int cmd)
 {
-	struct netdev_copies *c = copies_of(dev);
-	int ret;
+	const struct netdev_copies *c = copies_of(dev);
 
-	chariot_lend(c->domain, ifr, sizeof(*ifr));
-	ret = c->orig_ndo->ndo_eth_ioctl(dev, ifr, cmd);
-	chariot_unlend(c->domain, ifr, sizeof(*ifr));
-	return ret;
+	CHARIOT_LEND(c->domain, ifr, sizeof(*ifr));
+	return c->ndo->ndo_eth_ioctl(dev, ifr, cmd);
 }
 
-/*
- * Operations that are lent one struct, or one and something of a size that the
- * driver tells.
- */
-#define ETH_LEND1(ret_t, op, type)						\
-static ret_t copy_##op(struct net_device *dev, type *arg)			\
-{										\
-	struct netdev_copies *c = copies_of(dev);				\
-	ret_t ret;								\
-										\
-	chariot_lend(c->domain, arg, sizeof(*arg));				\
-	ret = c->orig_eth->op(dev, arg);					\
-	chariot_unlend(c->domain, arg, sizeof(*arg));				\
-	return ret;								\
-}
-
-#define ETH_LEND1_VOID(op, type)						\
-static void copy_##op(struct net_device *dev, type *arg)			\
-{										\
-	struct netdev_copies *c = copies_of(dev);				\
-										\
-	chariot_lend(c->domain, arg, sizeof(*arg));				\
-	c->orig_eth->op(dev, arg);						\
-	chariot_unlend(c->domain, arg, sizeof(*arg));				\
-}
-
-ETH_LEND1_VOID(get_drvinfo, struct ethtool_drvinfo)
-ETH_LEND1_VOID(get_wol, struct ethtool_wolinfo)
-ETH_LEND1_VOID(get_pauseparam, struct ethtool_pauseparam)
-ETH_LEND1_VOID(get_pause_stats, struct ethtool_pause_stats)
-ETH_LEND1_VOID(get_channels, struct ethtool_channels)
-ETH_LEND1(int, get_link_ksettings, struct ethtool_link_ksettings)
-ETH_LEND1(int, get_ts_info, struct kernel_ethtool_ts_info)
-ETH_LEND1(int, get_eee, struct ethtool_keee)
-ETH_LEND1(int, get_module_info, struct ethtool_modinfo)
-
-static void copy_get_regs(struct net_device *dev, struct ethtool_regs *regs, void *buf)
+static void get_drvinfo(struct net_device *dev, struct ethtool_drvinfo *arg)
 {
-	struct netdev_copies *c = copies_of(dev);
-	u32 len = regs->len;
+	const struct netdev_copies *c = copies_of(dev);
 
-	chariot_lend(c->domain, regs, sizeof(*regs));
-	chariot_lend(c->domain, buf, len);
-	c->orig_eth->get_regs(dev, regs, buf);
-	chariot_unlend(c->domain, buf, len);
-	chariot_unlend(c->domain, regs, sizeof(*regs));
+	CHARIOT_LEND(c->domain, arg, sizeof(*arg));
+	c->eth->get_drvinfo(dev, arg);
 }
 
-#define ETH_LEND_EEPROM(op)							\
-static int copy_##op(struct net_device *dev, struct ethtool_eeprom *eeprom, u8 *buf) \
-{										\
-	struct netdev_copies *c = copies_of(dev);				\
-	u32 len = eeprom->len;							\
-	int ret;								\
-										\
-	chariot_lend(c->domain, eeprom, sizeof(*eeprom));			\
-	chariot_lend(c->domain, buf, len);					\
-	ret = c->orig_eth->op(dev, eeprom, buf);				\
-	chariot_unlend(c->domain, buf, len);					\
-	chariot_unlend(c->domain, eeprom, sizeof(*eeprom));			\
-	return ret;								\
-}
-
-ETH_LEND_EEPROM(get_eeprom)
-ETH_LEND_EEPROM(set_eeprom)
-ETH_LEND_EEPROM(get_module_eeprom)
-
-static int copy_get_coalesce(struct net_device *dev, struct ethtool_coalesce *arg,
-			     struct kernel_ethtool_coalesce *kernel_arg,
-			     struct netlink_ext_ack *extack)
+static void get_wol(struct net_device *dev, struct ethtool_wolinfo *arg)
 {
-	struct netdev_copies *c = copies_of(dev);
-	int ret;
+	const struct netdev_copies *c = copies_of(dev);
 
-	chariot_lend(c->domain, arg, sizeof(*arg));
-	chariot_lend(c->domain, kernel_arg, sizeof(*kernel_arg));
-	ret = c->orig_eth->get_coalesce(dev, arg, kernel_arg, extack);
-	chariot_unlend(c->domain, kernel_arg, sizeof(*kernel_arg));
-	chariot_unlend(c->domain, arg, sizeof(*arg));
-	return ret;
+	CHARIOT_LEND(c->domain, arg, sizeof(*arg));
+	c->eth->get_wol(dev, arg);
 }
 
-static void copy_get_ringparam(struct net_device *dev, struct ethtool_ringparam *arg,
-			       struct kernel_ethtool_ringparam *kernel_arg,
-			       struct netlink_ext_ack *extack)
+static void get_pauseparam(struct net_device *dev, struct ethtool_pauseparam *arg)
 {
-	struct netdev_copies *c = copies_of(dev);
+	const struct netdev_copies *c = copies_of(dev);
 
-	chariot_lend(c->domain, arg, sizeof(*arg));
-	chariot_lend(c->domain, kernel_arg, sizeof(*kernel_arg));
-	c->orig_eth->get_ringparam(dev, arg, kernel_arg, extack);
-	chariot_unlend(c->domain, kernel_arg, sizeof(*kernel_arg));
-	chariot_unlend(c->domain, arg, sizeof(*arg));
+	CHARIOT_LEND(c->domain, arg, sizeof(*arg));
+	c->eth->get_pauseparam(dev, arg);
+}
+
+static void get_pause_stats(struct net_device *dev, struct ethtool_pause_stats *arg)
+{
+	const struct netdev_copies *c = copies_of(dev);
+
+	CHARIOT_LEND(c->domain, arg, sizeof(*arg));
+	c->eth->get_pause_stats(dev, arg);
+}
+
+static void get_channels(struct net_device *dev, struct ethtool_channels *arg)
+{
+	const struct netdev_copies *c = copies_of(dev);
+
+	CHARIOT_LEND(c->domain, arg, sizeof(*arg));
+	c->eth->get_channels(dev, arg);
+}
+
+static int get_link_ksettings(struct net_device *dev, struct ethtool_link_ksettings *arg)
+{
+	const struct netdev_copies *c = copies_of(dev);
+
+	CHARIOT_LEND(c->domain, arg, sizeof(*arg));
+	return c->eth->get_link_ksettings(dev, arg);
+}
+
+static int get_module_info(struct net_device *dev, struct ethtool_modinfo *arg)
+{
+	const struct netdev_copies *c = copies_of(dev);
+
+	CHARIOT_LEND(c->domain, arg, sizeof(*arg));
+	return c->eth->get_module_info(dev, arg);
+}
+
+static void get_regs(struct net_device *dev, struct ethtool_regs *regs, void *buf)
+{
+	const struct netdev_copies *c = copies_of(dev);
+
+	CHARIOT_LEND(c->domain, regs, sizeof(*regs));
+	CHARIOT_LEND(c->domain, buf, regs->len);
+	c->eth->get_regs(dev, regs, buf);
+}
+
+static int get_eeprom(struct net_device *dev, struct ethtool_eeprom *eeprom, u8 *buf)
+{
+	const struct netdev_copies *c = copies_of(dev);
+
+	CHARIOT_LEND(c->domain, eeprom, sizeof(*eeprom));
+	CHARIOT_LEND(c->domain, buf, eeprom->len);
+	return c->eth->get_eeprom(dev, eeprom, buf);
+}
+
+static int set_eeprom(struct net_device *dev, struct ethtool_eeprom *eeprom, u8 *buf)
+{
+	const struct netdev_copies *c = copies_of(dev);
+
+	CHARIOT_LEND(c->domain, eeprom, sizeof(*eeprom));
+	CHARIOT_LEND(c->domain, buf, eeprom->len);
+	return c->eth->set_eeprom(dev, eeprom, buf);
+}
+
+static int get_module_eeprom(struct net_device *dev, struct ethtool_eeprom *eeprom, u8 *buf)
+{
+	const struct netdev_copies *c = copies_of(dev);
+
+	CHARIOT_LEND(c->domain, eeprom, sizeof(*eeprom));
+	CHARIOT_LEND(c->domain, buf, eeprom->len);
+	return c->eth->get_module_eeprom(dev, eeprom, buf);
+}
+
+static int get_coalesce(struct net_device *dev, struct ethtool_coalesce *arg,
+			struct kernel_ethtool_coalesce *kernel_arg, struct netlink_ext_ack *extack)
+{
+	const struct netdev_copies *c = copies_of(dev);
+
+	CHARIOT_LEND(c->domain, arg, sizeof(*arg));
+	CHARIOT_LEND(c->domain, kernel_arg, sizeof(*kernel_arg));
+	return c->eth->get_coalesce(dev, arg, kernel_arg, extack);
+}
+
+static void get_ringparam(struct net_device *dev, struct ethtool_ringparam *arg,
+			  struct kernel_ethtool_ringparam *kernel_arg,
+			  struct netlink_ext_ack *extack)
+{
+	const struct netdev_copies *c = copies_of(dev);
+
+	CHARIOT_LEND(c->domain, arg, sizeof(*arg));
+	CHARIOT_LEND(c->domain, kernel_arg, sizeof(*kernel_arg));
+	c->eth->get_ringparam(dev, arg, kernel_arg, extack);
 }
 
 /* How many entries of a string set the driver fills in. */
-static size_t sset_count(struct netdev_copies *c, struct net_device *dev, u32 sset)
+static size_t sset_count(const struct netdev_copies *c, struct net_device *dev, u32 sset)
 {
-	int n = c->orig_eth->get_sset_count ? c->orig_eth->get_sset_count(dev, sset) : 0;
+	int n = c->eth->get_sset_count ? c->eth->get_sset_count(dev, sset) : 0;
 
 	return max(n, 0);
 }
 
-static void copy_get_strings(struct net_device *dev, u32 sset, u8 *data)
+static void get_strings(struct net_device *dev, u32 sset, u8 *data)
 {
-	struct netdev_copies *c = copies_of(dev);
-	size_t len = sset_count(c, dev, sset) * ETH_GSTRING_LEN;
+	const struct netdev_copies *c = copies_of(dev);
 
-	chariot_lend(c->domain, data, len);
-	c->orig_eth->get_strings(dev, sset, data);
-	chariot_unlend(c->domain, data, len);
+	CHARIOT_LEND(c->domain, data, sset_count(c, dev, sset) * ETH_GSTRING_LEN);
+	c->eth->get_strings(dev, sset, data);
 }
 
-static void copy_self_test(struct net_device *dev, struct ethtool_test *test, u64 *data)
+static void self_test(struct net_device *dev, struct ethtool_test *test, u64 *data)
 {
-	struct netdev_copies *c = copies_of(dev);
-	size_t len = sset_count(c, dev, ETH_SS_TEST) * sizeof(u64);
+	const struct netdev_copies *c = copies_of(dev);
 
-	chariot_lend(c->domain, test, sizeof(*test));
-	chariot_lend(c->domain, data, len);
-	c->orig_eth->self_test(dev, test, data);
-	chariot_unlend(c->domain, data, len);
-	chariot_unlend(c->domain, test, sizeof(*test));
+	CHARIOT_LEND(c->domain, test, sizeof(*test));
+	CHARIOT_LEND(c->domain, data, sset_count(c, dev, ETH_SS_TEST) * sizeof(*data));
+	c->eth->self_test(dev, test, data);
 }
 
-static void copy_get_ethtool_stats(struct net_device *dev, struct ethtool_stats *stats, u64 *data)
+static void get_ethtool_stats(struct net_device *dev, struct ethtool_stats *stats, u64 *data)
 {
-	struct netdev_copies *c = copies_of(dev);
-	size_t len = sset_count(c, dev, ETH_SS_STATS) * sizeof(u64);
+	const struct netdev_copies *c = copies_of(dev);
 
-	chariot_lend(c->domain, stats, sizeof(*stats));
-	chariot_lend(c->domain, data, len);
-	c->orig_eth->get_ethtool_stats(dev, stats, data);
-	chariot_unlend(c->domain, data, len);
-	chariot_unlend(c->domain, stats, sizeof(*stats));
+	CHARIOT_LEND(c->domain, stats, sizeof(*stats));
+	CHARIOT_LEND(c->domain, data, sset_count(c, dev, ETH_SS_STATS) * sizeof(*data));
+	c->eth->get_ethtool_stats(dev, stats, data);
 }
 
-/* Operations that the driver lacks stay absent. */
-#define COPY(table, op, func)				\
-	do {						\
-		if ((table)->op)			\
-			(table)->op = (func);		\
-	} while (0)
+/* Which operations are exchanged, where the driver has them. */
+struct netdev_copy {
+	size_t offset;
+	void *func;
+};
+
+#define NDO(op)	{ offsetof(struct net_device_ops, op), op }
+#define ETH(op)	{ offsetof(struct ethtool_ops, op), op }
+
+static const struct netdev_copy ndo_copies[] = {
+	NDO(ndo_start_xmit), NDO(ndo_get_stats64), NDO(ndo_eth_ioctl),
+};
+
+static const struct netdev_copy eth_copies[] = {
+	ETH(get_drvinfo), ETH(get_wol), ETH(get_pauseparam), ETH(get_pause_stats),
+	ETH(get_channels), ETH(get_link_ksettings), ETH(get_module_info), ETH(get_regs),
+	ETH(get_eeprom), ETH(set_eeprom), ETH(get_module_eeprom), ETH(get_coalesce),
+	ETH(get_ringparam), ETH(get_strings), ETH(self_test), ETH(get_ethtool_stats),
+};
+
+static void copy_table(void *to, const void *from, size_t size, const struct netdev_copy *copies,
+		       size_t n)
+{
+	memcpy(to, from, size);
+	for (; n; copies++, n--) {
+		void **slot = to + copies->offset;
+
+		if (*slot)
+			*slot = copies->func;
+	}
+}
+
+static bool copies_installed(const struct net_device *dev)
+{
+	return dev->netdev_ops && dev->netdev_ops->ndo_start_xmit == ndo_start_xmit;
+}
 
 static void copies_install(struct net_device *dev, u16 domain)
 {
 	struct netdev_copies *c;
+	void *ndo, *eth;
 
-	if (!dev->netdev_ops || dev->netdev_ops->ndo_start_xmit == copy_start_xmit)
+	if (!dev->netdev_ops || !dev->netdev_ops->ndo_start_xmit || copies_installed(dev))
 		return;
-	c = kzalloc(sizeof(*c), GFP_KERNEL);
+	c = kzalloc(sizeof(*c) + sizeof(*c->ndo) + sizeof(*c->eth), GFP_KERNEL);
 	if (!c) {
-		pr_err("%s: no memory: its operations are not covered\n", dev->name);
+		pr_err("no memory: what %s is lent will be reported\n", dev->name);
 		return;
 	}
 	c->domain = domain;
-	c->orig_ndo = dev->netdev_ops;
-	c->orig_eth = dev->ethtool_ops;
-	c->ndo = *c->orig_ndo;
-	if (!c->ndo.ndo_start_xmit) {
-		kfree(c);
+	c->ndo = dev->netdev_ops;
+	c->eth = dev->ethtool_ops;
+	ndo = c + 1;
+	eth = ndo + sizeof(*c->ndo);
+	copy_table(ndo, c->ndo, sizeof(*c->ndo), ndo_copies, ARRAY_SIZE(ndo_copies));
+	dev->netdev_ops = ndo;
+	if (!c->eth)
 		return;
-	}
-	c->ndo.ndo_start_xmit = copy_start_xmit;
-	COPY(&c->ndo, ndo_get_stats64, copy_get_stats64);
-	COPY(&c->ndo, ndo_eth_ioctl, copy_eth_ioctl);
-	dev->netdev_ops = &c->ndo;
-	if (!c->orig_eth)
-		return;
-	c->eth = *c->orig_eth;
-	COPY(&c->eth, get_drvinfo, copy_get_drvinfo);
-	COPY(&c->eth, get_regs, copy_get_regs);
-	COPY(&c->eth, get_wol, copy_get_wol);
-	COPY(&c->eth, get_eeprom, copy_get_eeprom);
-	COPY(&c->eth, set_eeprom, copy_set_eeprom);
-	COPY(&c->eth, get_coalesce, copy_get_coalesce);
-	COPY(&c->eth, get_ringparam, copy_get_ringparam);
-	COPY(&c->eth, get_pause_stats, copy_get_pause_stats);
-	COPY(&c->eth, get_pauseparam, copy_get_pauseparam);
-	COPY(&c->eth, self_test, copy_self_test);
-	COPY(&c->eth, get_strings, copy_get_strings);
-	COPY(&c->eth, get_ethtool_stats, copy_get_ethtool_stats);
-	COPY(&c->eth, get_channels, copy_get_channels);
-	COPY(&c->eth, get_ts_info, copy_get_ts_info);
-	COPY(&c->eth, get_module_info, copy_get_module_info);
-	COPY(&c->eth, get_module_eeprom, copy_get_module_eeprom);
-	COPY(&c->eth, get_eee, copy_get_eee);
-	COPY(&c->eth, get_link_ksettings, copy_get_link_ksettings);
-	dev->ethtool_ops = &c->eth;
+	copy_table(eth, c->eth, sizeof(*c->eth), eth_copies, ARRAY_SIZE(eth_copies));
+	dev->ethtool_ops = eth;
 }
 
 static void copies_remove(struct net_device *dev)
 {
-	struct netdev_copies *c;
+	const struct netdev_copies *c;
 
-	if (!dev->netdev_ops || dev->netdev_ops->ndo_start_xmit != copy_start_xmit)
+	if (!copies_installed(dev))
 		return;
 	c = copies_of(dev);
-	dev->netdev_ops = c->orig_ndo;
-	if (dev->ethtool_ops == &c->eth)
-		dev->ethtool_ops = c->orig_eth;
-	/* No transmit or statistics call that loaded the copy is under way. */
+	dev->netdev_ops = c->ndo;
+	dev->ethtool_ops = c->eth;
+	/* No transmit or statistics call that loaded a copy is under way. */
 	synchronize_net();
 	kfree(c);
 }

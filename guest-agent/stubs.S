@@ -32,6 +32,9 @@ chariot_stubs_\sym:
 #include "imports.h"
 #undef IMPORT
 
+	.globl	chariot_stubs_end
+chariot_stubs_end:
+
 	.if	CHARIOT_DOMAINS != 16
 	.error	"as many stubs as domains"
 	.endif
