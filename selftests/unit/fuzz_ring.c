@@ -131,7 +131,7 @@ int LLVMFuzzerTestOneInput(const u8 *data, size_t size)
 		enum chariot_ring_next ret = chariot_ring_next(&ring, &rec, &bad);
 
 		REQUIRE(!guest.strayed);
-		REQUIRE(ring.tail - tail == (ret == CHARIOT_RING_RECORD || ret == CHARIOT_RING_BAD));
+		REQUIRE(ring.tail == tail + (ret == CHARIOT_RING_RECORD || ret == CHARIOT_RING_BAD));
 		REQUIRE(!was_broken || ret == CHARIOT_RING_EMPTY);
 		switch (ret) {
 		case CHARIOT_RING_RECORD:

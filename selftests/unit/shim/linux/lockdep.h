@@ -5,8 +5,9 @@
 #include "../shim.h"
 
 /* spinlock_t is a shim_lock, struct mutex begins with one */
-#define lockdep_assert_held(l)		shim_lock_assert((const struct shim_lock *)(const void *)(l))
-#define lockdep_assert_not_held(l)	shim_lock_assert_not((const struct shim_lock *)(const void *)(l))
+#define shim_lock_of(l)			((const struct shim_lock *)(const void *)(l))
+#define lockdep_assert_held(l)		shim_lock_assert(shim_lock_of(l))
+#define lockdep_assert_not_held(l)	shim_lock_assert_not(shim_lock_of(l))
 #define might_sleep()			shim_might_sleep("might_sleep")
 
 #endif
