@@ -19,7 +19,7 @@ uapi=$here/../include/uapi
 OURS=(
     'hw/misc/chariot/* hw/misc/chariot'
     'qapi/chariot.json qapi'
-    'tests/qtest/chariot-test.c tests/qtest'
+    'tests/qtest/chariot-* tests/qtest'
     '../include/uapi/*.h hw/misc/chariot/uapi'
 )
 
@@ -110,6 +110,14 @@ key() {
     } | hash_of
 }
 
+# What of the tree is built into the binary: one cache serves every tree that
+# has the same compiler and libraries.
+tree_key() {
+    dpkg-query --admindir="$tree/var/lib/dpkg" -W -f '${Package} ${Version}\n' \
+        gcc-14 libc6-dev libglib2.0-dev libpixman-1-dev libslirp-dev \
+        libseccomp-dev zlib1g-dev | hash_of
+}
+
 # Runs a command inside the tree, with the cache at /mnt. The mounts live in a
 # mount namespace of their own and go away with it, whatever happens.
 inside() {
@@ -195,26 +203,46 @@ configure() {
 build() {
     local targets='qemu-system-x86_64 qemu-img'
     if [ -n "$check" ]; then
-        targets+=' tests/qtest/chariot-test'
+        targets+=' tests/qtest/chariot-test tests/qtest/chariot-backend-test'
     fi
     logged 'building' "$cache/build.log" inside /bin/sh -c '
         cd /mnt/build
         NINJA_STATUS="[%f/%t] " ninja -k 0 "$@"' build $targets
 }
 
+# Installs in "$1" what is newer than there.
 install_to() {
-    local share=$prefix/share/qemu program rom
-    mkdir -p "$prefix/bin" "$share"
+    local bin=$1/bin share=$1/share/qemu program rom
+    mkdir -p "$bin" "$share"
     for program in qemu-system-x86_64 qemu-img; do
+        [ "$cache/build/$program" -nt "$bin/$program" ] || continue
         # A running VM keeps the file that it was started from.
-        strip -o "$prefix/bin/.$program.new" "$cache/build/$program"
-        chmod 755 "$prefix/bin/.$program.new"
-        mv "$prefix/bin/.$program.new" "$prefix/bin/$program"
+        strip -o "$bin/.$program.new" "$cache/build/$program"
+        chmod 755 "$bin/.$program.new"
+        mv "$bin/.$program.new" "$bin/$program"
     done
     for rom in "${FIRMWARE[@]}"; do
         put "$cache/firmware/$rom" "$share/$(basename "$rom")"
     done
     key >"$share/chariot-key"
+}
+
+# The tests run where QEMU finds its firmware: on an installed copy.
+run_tests() {
+    install_to "$cache/stage"
+    say 'running the tests of the device'
+    inside cc -O2 -Wall -Werror -shared -fPIC -o /mnt/build/chariot-fake.so \
+        /mnt/src/tests/qtest/chariot-fake.c
+    # Not as root: permissions are tested, too.
+    inside setpriv --reuid=65534 --regid=65534 --clear-groups /bin/sh -euc '
+        cd /mnt/build
+        export QTEST_QEMU_BINARY=/mnt/stage/bin/qemu-system-x86_64
+        export CHARIOT_FAKE=/mnt/build/chariot-fake.so
+        status=0
+        for test in chariot-test chariot-backend-test; do
+            tests/qtest/$test --tap || status=1
+        done
+        exit $status'
 }
 
 tree='' prefix='' check=''
@@ -234,7 +262,7 @@ done
 [ -n "$tree" ] && [ -n "$prefix" ] || { usage >&2; exit 2; }
 [ "$(id -u)" = 0 ] || die 'needs root: it builds inside a chroot'
 
-cache=$cache_root/qemu-$(base_key)-$(basename "$tree")
+cache=$cache_root/qemu-$(base_key)-$(tree_key)
 mkdir -p "$cache"
 exec 9>"$cache/lock"
 flock -n 9 || { say 'waiting for another build'; flock 9; }
@@ -243,5 +271,8 @@ fetch_source
 put_ours
 configure
 build
-install_to
+install_to "$prefix"
 say "installed in $prefix"
+if [ -n "$check" ]; then
+    run_tests
+fi

@@ -51,6 +51,8 @@ static bool symbols_valid(const ChariotSymbols *syms)
 
 ChariotSymbols *chariot_symbols_read(hwaddr addr, uint32_t len, int *err)
 {
+    /* RAM only: the guest must not make this device drive another. */
+    const MemTxAttrs attrs = { .memory = true };
     g_autoptr(ChariotSymbols) syms = NULL;
 
     if (len < sizeof(struct chariot_symtab) || len > CHARIOT_SYMTAB_MAX) {
@@ -65,8 +67,8 @@ ChariotSymbols *chariot_symbols_read(hwaddr addr, uint32_t len, int *err)
     syms = g_new0(ChariotSymbols, 1);
     syms->len = len;
     syms->raw = g_malloc(len);
-    if (address_space_read(&address_space_memory, addr,
-                           MEMTXATTRS_UNSPECIFIED, syms->raw, len)) {
+    if (address_space_read(&address_space_memory, addr, attrs, syms->raw,
+                           len)) {
         *err = EFAULT;
         return NULL;
     }

@@ -1,0 +1,587 @@
+/*
+ * QTest for chariot-pci: what it asks of the host module, and what it makes of
+ * the module's events
+ *
+ * The module's place is taken by a stand-in, chariot-fake.c, named by the
+ * environment variable CHARIOT_FAKE. Nothing here shows that a driver is
+ * isolated: that takes KVM and the module.
+ *
+ * SPDX-License-Identifier: GPL-2.0-only
+ */
+
+#include "qemu/osdep.h"
+#include "chariot-test.h"
+
+#define MSIX_GPA 0x100000
+
+static bool have_fake(void)
+{
+    if (!g_getenv("CHARIOT_FAKE")) {
+        g_test_skip("CHARIOT_FAKE does not name the stand-in");
+        return false;
+    }
+    return true;
+}
+
+static Vm *vm_start_fake(const char *props)
+{
+    g_autofree char *dir = g_dir_make_tmp("chariot-XXXXXX", NULL);
+    g_autofree char *log = g_strdup_printf("%s/log", dir);
+    g_autofree char *fifo = g_strdup_printf("%s/device", dir);
+    g_autofree char *all = g_strdup_printf("%s,x-device=%s", props, fifo);
+    Vm *vm;
+
+    g_assert_cmpint(mkfifo(fifo, 0600), ==, 0);
+    g_setenv("CHARIOT_FAKE_LOG", log, true);
+    g_setenv("LD_PRELOAD", g_getenv("CHARIOT_FAKE"), true);
+    vm = vm_start(all);
+    g_unsetenv("LD_PRELOAD");
+    vm->dir = g_steal_pointer(&dir);
+    vm->log = g_steal_pointer(&log);
+    vm->events = open(fifo, O_WRONLY);
+    g_assert_cmpint(vm->events, >=, 0);
+    return vm;
+}
+
+/* What the device asked of the module since the last time. */
+static char *take_log(Vm *vm)
+{
+    char *text = NULL;
+
+    if (!g_file_get_contents(vm->log, &text, NULL, NULL)) {
+        return g_strdup("");
+    }
+    unlink(vm->log);
+    return text;
+}
+
+static void check_log(Vm *vm, const char *want)
+{
+    g_autofree char *log = take_log(vm);
+
+    g_assert_cmpstr(log, ==, want);
+}
+
+static void put_event(Vm *vm, const struct chariot_event *event)
+{
+    g_assert_cmpint(write(vm->events, event, sizeof(*event)), ==,
+                    sizeof(*event));
+}
+
+static void test_attach(void)
+{
+    g_autofree char *want = NULL;
+    Vm *vm;
+
+    if (!have_fake()) {
+        return;
+    }
+    vm = vm_start_fake("isolate=e1000:snd-hda-intel,policy=audit,"
+                       "events-max=77,grants-max=88,view-pages-max=99");
+    check_log(vm, "attach abi=1 vm_fd=-1 events_max=77 grants_max=88 "
+              "view_pages_max=99\ndomain 1 e1000 policy=0\n"
+              "domain 2 snd_hda_intel policy=0\nreset\n");
+    bring_up(vm);
+    want = g_strdup_printf("ring 0x%x order=8 doorbell=0x%" PRIx64 "\n",
+                           RING_GPA, vm->bar.addr + CHARIOT_REG_DOORBELL);
+    check_log(vm, want);
+
+    set(vm, CHARIOT_REG_DOORBELL, 1);
+    check_log(vm, "kick\n");
+
+    qtest_qmp_assert_success(vm->qts, "{'execute': 'chariot-set-policy', "
+                             "'arguments': {'domain': 'e1000', "
+                             "'policy': 'block'}}");
+    check_log(vm, "policy 1 1\n");
+    g_assert_cmphex(get(vm, CHARIOT_REG_VIOLATIONS), ==, 111);
+
+    set(vm, CHARIOT_REG_STATUS, 0);
+    check_log(vm, "reset\n");
+    qtest_system_reset(vm->qts);
+    check_log(vm, "reset\n");
+    vm_stop(vm);
+}
+
+/* The module is told where the doorbell is, whenever that changes. */
+static void test_bar_moves(void)
+{
+    uint64_t bar;
+    Vm *vm;
+
+    if (!have_fake()) {
+        return;
+    }
+    vm = vm_start_fake("isolate=e1000");
+    bar = vm->bar.addr;
+    bring_up(vm);
+    g_free(take_log(vm));
+
+    qpci_config_writew(vm->dev, PCI_COMMAND, 0);
+    check_log(vm, "ring 0x200000 order=8 doorbell=0xffffffffffffffff\n");
+    qpci_config_writel(vm->dev, PCI_BASE_ADDRESS_0, 0xe8000000);
+    check_log(vm, "");
+    qpci_config_writew(vm->dev, PCI_COMMAND,
+                       PCI_COMMAND_MEMORY | PCI_COMMAND_MASTER);
+    check_log(vm, "ring 0x200000 order=8 doorbell=0xe8001000\n");
+    vm->bar.addr = 0xe8000000;
+    set(vm, CHARIOT_REG_DOORBELL, 1);
+    check_log(vm, "kick\n");
+    qpci_config_writel(vm->dev, PCI_BASE_ADDRESS_0, bar);
+    vm->bar.addr = bar;
+    g_free(take_log(vm));
+    /* Nothing of this is told before there is a ring, or after a reset. */
+    set(vm, CHARIOT_REG_STATUS, 0);
+    g_free(take_log(vm));
+    qpci_config_writew(vm->dev, PCI_COMMAND, 0);
+    check_log(vm, "");
+    vm_stop(vm);
+}
+
+static void test_refusals(void)
+{
+    static const struct {
+        unsigned nr;
+        int err;
+        const char *message;
+    } cases[] = {
+        { 0, ENOTTY, "is not the device of kvm-chariot: Inappropriate ioctl "
+          "for device" },
+        { 1, EBADF, "cannot attach to the VM: KVM is not in use\n"
+          "Start QEMU with -accel kvm." },
+        { 1, ENOTTY, "cannot attach to the VM: the file descriptor of the VM "
+          "is not KVM's\nThe host's kvm module is not the one that "
+          "kvm-chariot was built for." },
+        { 1, EPERM, "cannot attach to the VM: the VM belongs to another "
+          "process" },
+        { 1, EBUSY, "cannot attach to the VM: the VM is attached already\n"
+          "Only one chariot-pci device, and nothing else that uses "
+          "/dev/chariot, can serve a VM." },
+        { 1, EPROTOTYPE, "cannot attach to the VM: the VM is confidential "
+          "(SEV, TDX or protected)\nChariot must read the memory of the "
+          "guest: leave out confidential-guest-support." },
+        { 1, ENOEXEC, "cannot attach to the VM: a virtual CPU has no long "
+          "mode\nChariot isolates drivers of 64-bit guests: choose a 64-bit "
+          "CPU model, for example -cpu host." },
+        { 1, EOPNOTSUPP, "cannot attach to the VM: KVM uses a paging mode "
+          "that kvm-chariot does not support\nModes that it supports are in "
+          "the kernel log; nested paging is switched on by kvm-amd.npt=1 or "
+          "kvm-intel.ept=1." },
+        { 1, ENOSYS, "cannot attach to the VM: kvm-chariot could not hook "
+          "KVM on this kernel\nSee the kernel log for the function that is "
+          "missing; kvm-chariot must be built for the running kernel, and "
+          "the kernel with CONFIG_DYNAMIC_FTRACE." },
+        { 1, EPROTO, "cannot attach to the VM: kvm-chariot has another ABI "
+          "version\nInstall the module and QEMU from the same release of "
+          "Chariot." },
+        { 1, ENOSPC, "cannot attach to the VM: as many VMs are attached as "
+          "kvm-chariot allows\nStop another VM that has a chariot-pci "
+          "device." },
+        { 1, EINVAL, "cannot attach to the VM: kvm-chariot refuses the "
+          "limits\nSee 'events-max', 'grants-max' and 'view-pages-max'." },
+        { 1, ENOMEM, "cannot attach to the VM: the host is out of memory" },
+        { 1, EIO, "cannot attach to the VM: Input/output error\n"
+          "See the kernel log for the reason." },
+        { 2, ERANGE, "kvm-chariot refuses domain 'e1000': Numerical result "
+          "out of range" },
+    };
+    g_autofree char *dir = NULL, *node = NULL, *devices = NULL;
+
+    if (!have_fake()) {
+        return;
+    }
+    dir = g_dir_make_tmp("chariot-XXXXXX", NULL);
+    node = g_strdup_printf("%s/device", dir);
+    devices = g_strdup_printf("-device chariot-pci,isolate=e1000,x-device=%s",
+                              node);
+    g_assert_cmpint(mkfifo(node, 0600), ==, 0);
+    g_setenv("LD_PRELOAD", g_getenv("CHARIOT_FAKE"), true);
+    for (int i = 0; i < ARRAY_SIZE(cases); i++) {
+        g_autofree char *fail = g_strdup_printf("%u:%d", cases[i].nr,
+                                                cases[i].err);
+        g_autofree char *message = cases[i].nr ?
+            g_strdup(cases[i].message) :
+            g_strdup_printf("%s %s", node, cases[i].message);
+
+        g_setenv("CHARIOT_FAKE_FAIL", fail, true);
+        check_refused("qtest", devices, message);
+    }
+    g_unsetenv("CHARIOT_FAKE_FAIL");
+    g_setenv("CHARIOT_FAKE_ABI", "2", true);
+    check_refused("qtest", devices, "kvm-chariot has ABI version 2, this QEMU "
+                  "needs 1\nInstall the module and QEMU from the same release "
+                  "of Chariot.");
+    g_unsetenv("CHARIOT_FAKE_ABI");
+    g_unsetenv("LD_PRELOAD");
+    unlink(node);
+    rmdir(dir);
+}
+
+static struct chariot_event violation(uint64_t seq)
+{
+    struct chariot_event event = {
+        .seq = seq,
+        .time_ns = 123456789,
+        .type = CHARIOT_EVENT_VIOLATION,
+        .domain = 1,
+        .vcpu = 3,
+        .violation = {
+            .rip = TEXT + 0x112,
+            .gva = 0xffff888002f1c070ULL,
+            .gpa = 0x2f1c070,
+            .size = 8,
+            .count = 2,
+            .flags = CHARIOT_VF_DATA | CHARIOT_VF_BLOCKED | CHARIOT_VF_CALL |
+                     CHARIOT_VF_NEAR | CHARIOT_VF_GPA,
+            .policy = CHARIOT_POLICY_BLOCK,
+            .region = CHARIOT_REGION_DIRECTMAP,
+            .near_kind = CHARIOT_KIND_SLAB,
+            .rsp = 0xffffc90000013e58ULL,
+            .call_entry = TEXT,
+            .call_return = 0xffffffff81234567ULL,
+            .call_rsp = 0xffffc90000013f00ULL,
+            .call_args = { 1, 2, 3, 4, 5, 0xffffffffffffffffULL },
+            .near_distance = 16,
+            .near_gpa = 0x2f1c000,
+            .near_va = 0xffff888002f1c000ULL,
+            .near_len = 96,
+            .near_domain = 1,
+            .data_len = 8,
+            .data = { 0xef, 0xbe, 0xad, 0xde },
+        },
+    };
+
+    return event;
+}
+
+static uint64_t get_u64(QDict *dict, const char *key)
+{
+    return qnum_get_uint(qobject_to(QNum, qdict_get(dict, key)));
+}
+
+static void test_violation(void)
+{
+    struct chariot_event event = violation(41);
+    Symtab tab = symtab();
+    QDict *answer, *v, *near, *call;
+    const QListEntry *arg;
+    g_autofree char *hmp = NULL;
+    Vm *vm;
+
+    if (!have_fake()) {
+        return;
+    }
+    vm = vm_start_fake("isolate=e1000");
+    bring_up(vm);
+    set(vm, CHARIOT_REG_DOMAIN_SELECT, 1);
+    g_assert_cmpuint(try_symtab(vm, &tab), ==, 0);
+
+    put_event(vm, &event);
+    answer = qtest_qmp_eventwait_ref(vm->qts, "CHARIOT_VIOLATION");
+    v = qdict_get_qdict(answer, "data");
+    g_assert_cmpint(qdict_get_int(v, "sequence"), ==, 41);
+    g_assert_cmpint(qdict_get_int(v, "time"), ==, 123456789);
+    g_assert_cmpint(qdict_get_int(v, "domain"), ==, 1);
+    g_assert_cmpstr(qdict_get_str(v, "name"), ==, "e1000");
+    g_assert_cmpint(qdict_get_int(v, "vcpu"), ==, 3);
+    g_assert_cmpstr(qdict_get_str(v, "policy"), ==, "block");
+    g_assert_true(qdict_get_bool(v, "blocked"));
+    g_assert_cmpstr(qdict_get_str(v, "reason"), ==, "write");
+    g_assert_cmphex(get_u64(v, "rip"), ==, TEXT + 0x112);
+    g_assert_cmpstr(qdict_get_str(v, "function"), ==, "e1000_clean+0x12");
+    g_assert_false(qdict_get_bool(v, "library"));
+    g_assert_false(qdict_haskey(v, "caller"));
+    g_assert_cmphex(get_u64(v, "address"), ==, 0xffff888002f1c070ULL);
+    g_assert_cmphex(get_u64(v, "physical"), ==, 0x2f1c070);
+    g_assert_cmpint(qdict_get_int(v, "size"), ==, 8);
+    g_assert_cmpint(qdict_get_int(v, "count"), ==, 2);
+    g_assert_cmpstr(qdict_get_str(v, "region"), ==, "directmap");
+    g_assert_false(qdict_get_bool(v, "owned"));
+    g_assert_cmpstr(qdict_get_str(v, "data"), ==, "efbeadde00000000");
+    g_assert_cmpstr(qdict_get_str(v, "target"), ==,
+                    "16 bytes past a 96-byte slab object of e1000");
+    near = qdict_get_qdict(v, "near");
+    g_assert_cmpstr(qdict_get_str(near, "kind"), ==, "slab");
+    g_assert_cmpint(qdict_get_int(near, "distance"), ==, 16);
+    g_assert_cmphex(get_u64(near, "address"), ==, 0xffff888002f1c000ULL);
+    call = qdict_get_qdict(v, "call");
+    g_assert_cmpstr(qdict_get_str(call, "function"), ==, "probe+0x0");
+    g_assert_cmphex(get_u64(call, "return"), ==, 0xffffffff81234567ULL);
+    arg = qlist_first(qdict_get_qlist(call, "arguments"));
+    g_assert_cmphex(qnum_get_uint(qobject_to(QNum, arg->value)), ==, 1);
+    g_assert_cmpuint(qlist_size(qdict_get_qlist(call, "arguments")), ==, 6);
+    g_assert_cmpint(qdict_get_int(v, "dropped"), ==, 0);
+    g_assert_cmpint(qdict_get_int(v, "suppressed"), ==, 0);
+    qobject_unref(answer);
+    g_assert_cmphex(get(vm, CHARIOT_REG_IRQ_STATUS), ==,
+                    CHARIOT_IRQ_VIOLATION);
+
+    /* as a person sees it */
+    hmp = qtest_hmp(vm->qts, "info chariot");
+    g_assert_nonnull(strstr(
+        hmp, "#41 e1000 stopped at e1000_clean+0x12 (0xffffffffc0100112), "
+        "CPU 3\r\n"
+        "    8 bytes to 0xffff888002f1c070, data efbeadde00000000\r\n"
+        "    16 bytes past a 96-byte slab object of e1000 (directmap)\r\n"
+        "    entered at probe+0x0 (0xffffffffc0100000), returns to "
+        "0xffffffff81234567\r\n"));
+
+    /* in a library function, before an object of another domain's */
+    event = violation(42);
+    event.violation.flags = CHARIOT_VF_LIBRARY | CHARIOT_VF_OWNER;
+    event.violation.caller = TEXT + 0x40; /* right behind "probe" */
+    event.violation.near_distance = -1;
+    event.violation.near_kind = CHARIOT_KIND_NETDEV;
+    event.violation.near_domain = 0;
+    event.vcpu = ~0U;
+    put_event(vm, &event);
+    answer = qtest_qmp_eventwait_ref(vm->qts, "CHARIOT_VIOLATION");
+    v = qdict_get_qdict(answer, "data");
+    g_assert_true(qdict_get_bool(v, "library"));
+    g_assert_true(qdict_get_bool(v, "owned"));
+    g_assert_false(qdict_get_bool(v, "blocked"));
+    g_assert_false(qdict_haskey(v, "function"));
+    g_assert_false(qdict_haskey(v, "vcpu"));
+    g_assert_false(qdict_haskey(v, "physical"));
+    g_assert_false(qdict_haskey(v, "data"));
+    g_assert_cmpstr(qdict_get_str(v, "caller-function"), ==, "probe+0x3f");
+    g_assert_cmpstr(qdict_get_str(v, "target"), ==,
+                    "1 byte before a 96-byte net_device of kernel");
+    qobject_unref(answer);
+
+    /* values that the device does not know are no reason to crash */
+    event = violation(43);
+    event.domain = 12345;
+    event.violation.rip = 0;
+    event.violation.flags = ~0U;
+    event.violation.region = event.violation.near_kind = 255;
+    event.violation.why = event.violation.policy = 255;
+    event.violation.data_len = ~0U;
+    event.violation.near_distance = INT64_MIN;
+    event.violation.near_domain = ~0U;
+    put_event(vm, &event);
+    event.type = 99;
+    put_event(vm, &event);
+    answer = qtest_qmp_eventwait_ref(vm->qts, "CHARIOT_VIOLATION");
+    v = qdict_get_qdict(answer, "data");
+    g_assert_cmpstr(qdict_get_str(v, "region"), ==, "other");
+    g_assert_cmpuint(strlen(qdict_get_str(v, "data")), ==,
+                     2 * CHARIOT_EVENT_DATA);
+    qobject_unref(answer);
+    vm_stop(vm);
+}
+
+/* A storm is told of in few events, and none of it goes uncounted. */
+static void test_storm(void)
+{
+    const int n = 100;
+    uint64_t seen = 0, suppressed = 0, last = 0;
+    QDict *info;
+    Vm *vm;
+
+    if (!have_fake()) {
+        return;
+    }
+    vm = vm_start_fake("isolate=e1000");
+    for (int i = 1; i <= n; i++) {
+        struct chariot_event event = violation(i);
+
+        put_event(vm, &event);
+    }
+    while (last != n) {
+        QDict *answer = qtest_qmp_eventwait_ref(vm->qts, "CHARIOT_VIOLATION");
+        QDict *v = qdict_get_qdict(answer, "data");
+
+        seen++;
+        suppressed += qdict_get_int(v, "suppressed");
+        g_assert_cmpuint(qdict_get_int(v, "sequence"), ==, seen + suppressed);
+        last = qdict_get_int(v, "sequence");
+        qobject_unref(answer);
+    }
+    g_assert_cmpuint(seen + suppressed, ==, n);
+    g_assert_cmpuint(seen, <, n / 2);
+    info = query(vm);
+    g_assert_cmpuint(qdict_get_int(info, "suppressed"), ==, suppressed);
+    g_assert_cmpuint(qlist_size(qdict_get_qlist(info, "violations")), ==, 16);
+    qobject_unref(info);
+    vm_stop(vm);
+}
+
+static void test_domain_events(void)
+{
+    struct chariot_event event = {
+        .type = CHARIOT_EVENT_DOMAIN_UP, .domain = 1, .vcpu = ~0U,
+    };
+    Symtab tab = symtab();
+    QDict *answer, *data;
+    Vm *vm;
+
+    if (!have_fake()) {
+        return;
+    }
+    vm = vm_start_fake("isolate=e1000");
+    bring_up(vm);
+    set(vm, CHARIOT_REG_DOMAIN_SELECT, 1);
+    g_assert_cmpuint(try_symtab(vm, &tab), ==, 0);
+
+    put_event(vm, &event);
+    answer = qtest_qmp_eventwait_ref(vm->qts, "CHARIOT_DOMAIN_UP");
+    data = qdict_get_qdict(answer, "data");
+    g_assert_cmpstr(qdict_get_str(data, "name"), ==, "e1000");
+    qobject_unref(answer);
+    g_assert_cmpint(n_symbols(vm), ==, 3);
+
+    event.type = CHARIOT_EVENT_DOMAIN_DOWN;
+    put_event(vm, &event);
+    qtest_qmp_eventwait(vm->qts, "CHARIOT_DOMAIN_DOWN");
+    g_assert_cmpint(n_symbols(vm), ==, 0);
+
+    /* The end of the last driver is heard of before the next one's symbols. */
+    put_event(vm, &event);
+    g_assert_cmpuint(try_symtab(vm, &tab), ==, 0);
+    g_assert_cmpint(n_symbols(vm), ==, 3);
+
+    event.type = CHARIOT_EVENT_BAD_RECORD;
+    event.bad.bad_kind = CHARIOT_BAD_OVERLAP;
+    event.bad.count = 3;
+    event.bad.position = 17;
+    put_event(vm, &event);
+    answer = qtest_qmp_eventwait_ref(vm->qts, "CHARIOT_RING_ERROR");
+    data = qdict_get_qdict(answer, "data");
+    g_assert_cmpstr(qdict_get_str(data, "error"), ==, "overlap");
+    g_assert_cmpint(qdict_get_int(data, "count"), ==, 3);
+    g_assert_cmpint(qdict_get_int(data, "position"), ==, 17);
+    g_assert_cmpuint(strlen(qdict_get_str(data, "record")), ==, 64);
+    qobject_unref(answer);
+    g_assert_cmphex(get(vm, CHARIOT_REG_STATUS) & CHARIOT_STATUS_BROKEN, ==,
+                    0);
+
+    event.type = CHARIOT_EVENT_RING_BROKEN;
+    put_event(vm, &event);
+    answer = qtest_qmp_eventwait_ref(vm->qts, "CHARIOT_RING_ERROR");
+    data = qdict_get_qdict(answer, "data");
+    g_assert_cmpstr(qdict_get_str(data, "error"), ==, "broken");
+    qobject_unref(answer);
+    g_assert_cmphex(get(vm, CHARIOT_REG_STATUS) & CHARIOT_STATUS_BROKEN, ==,
+                    CHARIOT_STATUS_BROKEN);
+    set(vm, CHARIOT_REG_STATUS, 0);
+    g_assert_cmphex(get(vm, CHARIOT_REG_STATUS), ==, 0);
+    vm_stop(vm);
+}
+
+static void test_counters(void)
+{
+    static const char *const names[] = {
+        "faults", "delegated", "fills", "drops-all", "drops-range",
+        "roots-changed", "refused-fills", "crossings-in", "crossings-out",
+        "emulated", "unemulatable", "violations", "records",
+    };
+    static const char *const bad[] = {
+        "type", "domain", "address", "length", "overlap", "sequence", "torn",
+        "unmapped", "limit", "state",
+    };
+    static const char *const more[] = {
+        "doorbells", "ring-waits", "walk-pages", "events-dropped", "grants",
+        "view-pages", "view-pages-peak", "view-resets", "revoke-misses",
+        "event-deliveries", "mmio-faults",
+    };
+    static const char *const of_domain[] = {
+        "crossings-in", "crossings-out", "fills", "emulated", "violations",
+        "grants", "granted-bytes", "text-bytes",
+    };
+    uint64_t value = (1ULL << 32) + 100;
+    QDict *info, *counters, *domain;
+    Vm *vm;
+
+    if (!have_fake()) {
+        return;
+    }
+    vm = vm_start_fake("isolate=e1000:ahci");
+    info = query(vm);
+    g_assert_true(qdict_get_bool(info, "attached"));
+    g_assert_true(qdict_get_bool(info, "armed"));
+    g_assert_cmpuint(qlist_size(qdict_get_qlist(info, "modes")), ==, 2);
+    counters = qdict_get_qdict(info, "counters");
+    for (int i = 0; i < ARRAY_SIZE(names); i++) {
+        g_assert_cmpuint(get_u64(counters, names[i]), ==, value + i);
+    }
+    value += ARRAY_SIZE(names);
+    for (int i = 0; i < ARRAY_SIZE(bad); i++) {
+        g_assert_cmpuint(get_u64(qdict_get_qdict(counters, "bad-records"),
+                                 bad[i]), ==, value + i);
+    }
+    value += CHARIOT_BAD_KINDS;
+    for (int i = 0; i < ARRAY_SIZE(more); i++) {
+        g_assert_cmpuint(get_u64(counters, more[i]), ==, value + i);
+    }
+    domain = qobject_to(QDict, qlist_entry_obj(
+        qlist_next(qlist_first(qdict_get_qlist(info, "domains")))));
+    g_assert_cmpstr(qdict_get_str(domain, "name"), ==, "ahci");
+    g_assert_false(qdict_get_bool(domain, "up"));
+    for (int i = 0; i < ARRAY_SIZE(of_domain); i++) {
+        g_assert_cmpuint(get_u64(domain, of_domain[i]), ==, 2000 + i);
+    }
+    qobject_unref(info);
+    vm_stop(vm);
+}
+
+/* MSI-X vector 0 comes when a bit of IRQ_STATUS becomes set, not before. */
+static void test_interrupt(void)
+{
+    struct chariot_event event = violation(1);
+    uint64_t table;
+    Vm *vm;
+
+    if (!have_fake()) {
+        return;
+    }
+    vm = vm_start_fake("isolate=e1000");
+    g_assert_cmpuint(qpci_msix_table_size(vm->dev), ==, CHARIOT_MSIX_VECTORS);
+    qpci_msix_enable(vm->dev);
+    table = vm->dev->msix_table_off;
+    qpci_io_writel(vm->dev, vm->dev->msix_table_bar,
+                   table + PCI_MSIX_ENTRY_LOWER_ADDR, MSIX_GPA);
+    qpci_io_writel(vm->dev, vm->dev->msix_table_bar,
+                   table + PCI_MSIX_ENTRY_UPPER_ADDR, 0);
+    qpci_io_writel(vm->dev, vm->dev->msix_table_bar,
+                   table + PCI_MSIX_ENTRY_DATA, 0x1234);
+    qpci_io_writel(vm->dev, vm->dev->msix_table_bar,
+                   table + PCI_MSIX_ENTRY_VECTOR_CTRL, 0);
+
+    /* not before the agent has accepted CHARIOT_F_EVENTS */
+    put_event(vm, &event);
+    qtest_qmp_eventwait(vm->qts, "CHARIOT_VIOLATION");
+    g_assert_cmphex(get(vm, CHARIOT_REG_IRQ_STATUS), ==, 0);
+    g_assert_cmphex(qtest_readl(vm->qts, MSIX_GPA), ==, 0);
+
+    bring_up(vm);
+    put_event(vm, &event);
+    qtest_qmp_eventwait(vm->qts, "CHARIOT_VIOLATION");
+    g_assert_cmphex(qtest_readl(vm->qts, MSIX_GPA), ==, 0x1234);
+    qtest_writel(vm->qts, MSIX_GPA, 0);
+
+    put_event(vm, &event);
+    qtest_qmp_eventwait(vm->qts, "CHARIOT_VIOLATION");
+    g_assert_cmphex(qtest_readl(vm->qts, MSIX_GPA), ==, 0);
+
+    set(vm, CHARIOT_REG_IRQ_STATUS, CHARIOT_IRQ_VIOLATION);
+    g_assert_cmphex(get(vm, CHARIOT_REG_IRQ_STATUS), ==, 0);
+    put_event(vm, &event);
+    qtest_qmp_eventwait(vm->qts, "CHARIOT_VIOLATION");
+    g_assert_cmphex(qtest_readl(vm->qts, MSIX_GPA), ==, 0x1234);
+    vm_stop(vm);
+}
+
+int main(int argc, char **argv)
+{
+    g_test_init(&argc, &argv, NULL);
+
+    qtest_add_func("/chariot/attach", test_attach);
+    qtest_add_func("/chariot/bar-moves", test_bar_moves);
+    qtest_add_func("/chariot/refusals", test_refusals);
+    qtest_add_func("/chariot/violation", test_violation);
+    qtest_add_func("/chariot/storm", test_storm);
+    qtest_add_func("/chariot/domain-events", test_domain_events);
+    qtest_add_func("/chariot/counters", test_counters);
+    qtest_add_func("/chariot/interrupt", test_interrupt);
+    return g_test_run();
+}
