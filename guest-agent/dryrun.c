@@ -100,7 +100,7 @@ static const char *consume(const struct chariot_rec *r)
 		break;
 	case CHARIOT_REC_TEXT:
 	case CHARIOT_REC_TEXT_GONE:
-		if (!domain_up[r->domain] || !r->len || !PAGE_ALIGNED(r->gpa) || !PAGE_ALIGNED(r->len))
+		if (!domain_up[r->domain] || !r->len || !PAGE_ALIGNED(r->gpa | r->len))
 			return "text";
 		break;
 	case CHARIOT_REC_GRANT:
@@ -123,6 +123,8 @@ static const char *consume(const struct chariot_rec *r)
 		live[r->domain][e->kind]++;
 		break;
 	case CHARIOT_REC_REVOKE:
+		if (r->kind)
+			return "unused field";
 		if (!domain_up[r->domain])
 			return "revoke from a domain that is not up";
 		e = extent_at(&grants[r->domain], r->gpa);

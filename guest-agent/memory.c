@@ -15,48 +15,47 @@
 
 /* Slab */
 
-CHARIOT_WRAP(void *, __kmalloc_noprof, size_t size, gfp_t flags, CHARIOT_PAD2, u32 dom)
+void *chariot_wrap___kmalloc_noprof(size_t size, gfp_t flags, CHARIOT_PAD2, u32 dom)
 {
 	return chariot_heap_alloc(dom, size, flags, NUMA_NO_NODE);
 }
 
-CHARIOT_WRAP(void *, __kmalloc_node_noprof, size_t size, void *bucket, gfp_t flags, int node,
-	     CHARIOT_PAD4, u32 dom)
+void *chariot_wrap___kmalloc_node_noprof(size_t size, void *bucket, gfp_t flags, int node,
+					 CHARIOT_PAD4, u32 dom)
 {
 	return chariot_heap_alloc(dom, size, flags, node);
 }
 
-CHARIOT_WRAP(void *, __kmalloc_cache_noprof, struct kmem_cache *cache, gfp_t flags, size_t size,
-	     CHARIOT_PAD3, u32 dom)
+void *chariot_wrap___kmalloc_cache_noprof(struct kmem_cache *cache, gfp_t flags, size_t size,
+					  CHARIOT_PAD3, u32 dom)
 {
 	return chariot_heap_alloc(dom, size, flags, NUMA_NO_NODE);
 }
 
-CHARIOT_WRAP(void *, __kmalloc_cache_node_noprof, struct kmem_cache *cache, gfp_t flags, int node,
-	     size_t size, CHARIOT_PAD4, u32 dom)
+void *chariot_wrap___kmalloc_cache_node_noprof(struct kmem_cache *cache, gfp_t flags, int node,
+					       size_t size, CHARIOT_PAD4, u32 dom)
 {
 	return chariot_heap_alloc(dom, size, flags, node);
 }
 
-CHARIOT_WRAP(void *, __kmalloc_large_noprof, size_t size, gfp_t flags, CHARIOT_PAD2, u32 dom)
+void *chariot_wrap___kmalloc_large_noprof(size_t size, gfp_t flags, CHARIOT_PAD2, u32 dom)
 {
 	return chariot_heap_alloc(dom, size, flags, NUMA_NO_NODE);
 }
 
-CHARIOT_WRAP(void *, __kmalloc_large_node_noprof, size_t size, gfp_t flags, int node,
-	     CHARIOT_PAD3, u32 dom)
+void *chariot_wrap___kmalloc_large_node_noprof(size_t size, gfp_t flags, int node, CHARIOT_PAD3,
+					       u32 dom)
 {
 	return chariot_heap_alloc(dom, size, flags, node);
 }
 
-CHARIOT_WRAP(void *, __kmalloc_node_track_caller_noprof, size_t size, void *bucket, gfp_t flags,
-	     int node, unsigned long caller, u32 dom)
+void *chariot_wrap___kmalloc_node_track_caller_noprof(size_t size, void *bucket, gfp_t flags,
+						      int node, unsigned long caller, u32 dom)
 {
 	return chariot_heap_alloc(dom, size, flags, node);
 }
 
-CHARIOT_WRAP(void *, krealloc_noprof, const void *p, size_t size, gfp_t flags, CHARIOT_PAD3,
-	     u32 dom)
+void *chariot_wrap_krealloc_noprof(const void *p, size_t size, gfp_t flags, CHARIOT_PAD3, u32 dom)
 {
 	size_t old = ZERO_OR_NULL_PTR(p) ? 0 : ksize(p);
 	void *new;
@@ -76,8 +75,7 @@ CHARIOT_WRAP(void *, krealloc_noprof, const void *p, size_t size, gfp_t flags, C
 	return new;
 }
 
-CHARIOT_WRAP(void *, kmemdup_noprof, const void *src, size_t len, gfp_t flags, CHARIOT_PAD3,
-	     u32 dom)
+void *chariot_wrap_kmemdup_noprof(const void *src, size_t len, gfp_t flags, CHARIOT_PAD3, u32 dom)
 {
 	void *p = chariot_heap_alloc(dom, len, flags, NUMA_NO_NODE);
 
@@ -86,7 +84,7 @@ CHARIOT_WRAP(void *, kmemdup_noprof, const void *src, size_t len, gfp_t flags, C
 	return p;
 }
 
-CHARIOT_WRAP(char *, kstrdup, const char *s, gfp_t flags, CHARIOT_PAD2, u32 dom)
+char *chariot_wrap_kstrdup(const char *s, gfp_t flags, CHARIOT_PAD2, u32 dom)
 {
 	size_t len;
 	char *p;
@@ -100,8 +98,8 @@ CHARIOT_WRAP(char *, kstrdup, const char *s, gfp_t flags, CHARIOT_PAD2, u32 dom)
 	return p;
 }
 
-CHARIOT_WRAP(void *, kmem_cache_alloc_noprof, struct kmem_cache *cache, gfp_t flags, CHARIOT_PAD2,
-	     u32 dom)
+void *chariot_wrap_kmem_cache_alloc_noprof(struct kmem_cache *cache, gfp_t flags, CHARIOT_PAD2,
+					   u32 dom)
 {
 	void *obj = kmem_cache_alloc(cache, flags);
 
@@ -110,8 +108,8 @@ CHARIOT_WRAP(void *, kmem_cache_alloc_noprof, struct kmem_cache *cache, gfp_t fl
 	return obj;
 }
 
-CHARIOT_WRAP(void *, kmem_cache_alloc_node_noprof, struct kmem_cache *cache, gfp_t flags, int node,
-	     CHARIOT_PAD3, u32 dom)
+void *chariot_wrap_kmem_cache_alloc_node_noprof(struct kmem_cache *cache, gfp_t flags, int node,
+						CHARIOT_PAD3, u32 dom)
 {
 	void *obj = kmem_cache_alloc_node(cache, flags, node);
 
@@ -122,8 +120,7 @@ CHARIOT_WRAP(void *, kmem_cache_alloc_node_noprof, struct kmem_cache *cache, gfp
 
 /* Pages. Freed through mm_page_free, by whoever drops the last reference. */
 
-CHARIOT_WRAP(struct page *, alloc_pages_noprof, gfp_t flags, unsigned int order, CHARIOT_PAD2,
-	     u32 dom)
+struct page *chariot_wrap_alloc_pages_noprof(gfp_t flags, unsigned int order, CHARIOT_PAD2, u32 dom)
 {
 	struct page *page = alloc_pages(flags, order);
 
@@ -141,18 +138,18 @@ static unsigned long get_free_pages(gfp_t flags, unsigned int order, u32 dom)
 	return va;
 }
 
-CHARIOT_WRAP(unsigned long, get_free_pages_noprof, gfp_t flags, unsigned int order, CHARIOT_PAD2,
-	     u32 dom)
+unsigned long chariot_wrap_get_free_pages_noprof(gfp_t flags, unsigned int order, CHARIOT_PAD2,
+						 u32 dom)
 {
 	return get_free_pages(flags, order, dom);
 }
 
-CHARIOT_WRAP(unsigned long, get_zeroed_page_noprof, gfp_t flags, CHARIOT_PAD1, u32 dom)
+unsigned long chariot_wrap_get_zeroed_page_noprof(gfp_t flags, CHARIOT_PAD1, u32 dom)
 {
 	return get_free_pages(flags | __GFP_ZERO, 0, dom);
 }
 
-CHARIOT_WRAP(void *, alloc_pages_exact_noprof, size_t size, gfp_t flags, CHARIOT_PAD2, u32 dom)
+void *chariot_wrap_alloc_pages_exact_noprof(size_t size, gfp_t flags, CHARIOT_PAD2, u32 dom)
 {
 	void *va = alloc_pages_exact(size, flags);
 	size_t i;
@@ -172,28 +169,28 @@ static void *vmalloc_grant(void *va, size_t size, u32 dom)
 	return va;
 }
 
-CHARIOT_WRAP(void *, vmalloc_noprof, unsigned long size, CHARIOT_PAD1, u32 dom)
+void *chariot_wrap_vmalloc_noprof(unsigned long size, CHARIOT_PAD1, u32 dom)
 {
 	return vmalloc_grant(vmalloc(size), size, dom);
 }
 
-CHARIOT_WRAP(void *, vzalloc_noprof, unsigned long size, CHARIOT_PAD1, u32 dom)
+void *chariot_wrap_vzalloc_noprof(unsigned long size, CHARIOT_PAD1, u32 dom)
 {
 	return vmalloc_grant(vzalloc(size), size, dom);
 }
 
-CHARIOT_WRAP(void *, vmalloc_node_noprof, unsigned long size, int node, CHARIOT_PAD2, u32 dom)
+void *chariot_wrap_vmalloc_node_noprof(unsigned long size, int node, CHARIOT_PAD2, u32 dom)
 {
 	return vmalloc_grant(vmalloc_node(size, node), size, dom);
 }
 
-CHARIOT_WRAP(void *, vzalloc_node_noprof, unsigned long size, int node, CHARIOT_PAD2, u32 dom)
+void *chariot_wrap_vzalloc_node_noprof(unsigned long size, int node, CHARIOT_PAD2, u32 dom)
 {
 	return vmalloc_grant(vzalloc_node(size, node), size, dom);
 }
 
-CHARIOT_WRAP(void *, __kvmalloc_node_noprof, size_t size, void *bucket, gfp_t flags, int node,
-	     CHARIOT_PAD4, u32 dom)
+void *chariot_wrap___kvmalloc_node_noprof(size_t size, void *bucket, gfp_t flags, int node,
+					  CHARIOT_PAD4, u32 dom)
 {
 	void *va;
 
@@ -211,7 +208,7 @@ CHARIOT_WRAP(void *, __kvmalloc_node_noprof, size_t size, void *bucket, gfp_t fl
  * Would be seen page by page through mm_page_free; revoking it here costs one
  * doorbell instead of one a page.
  */
-CHARIOT_WRAP(void, vfree, const void *va, CHARIOT_PAD1, u32 dom)
+void chariot_wrap_vfree(const void *va, CHARIOT_PAD1, u32 dom)
 {
 	const void *p;
 	bool whole = false;
@@ -228,8 +225,8 @@ CHARIOT_WRAP(void, vfree, const void *va, CHARIOT_PAD1, u32 dom)
 
 /* Memory that the device writes too. The allocator hands out whole pages. */
 
-CHARIOT_WRAP(void *, dma_alloc_attrs, struct device *dev, size_t size, dma_addr_t *dma,
-	     gfp_t flags, unsigned long attrs, u32 dom)
+void *chariot_wrap_dma_alloc_attrs(struct device *dev, size_t size, dma_addr_t *dma, gfp_t flags,
+				   unsigned long attrs, u32 dom)
 {
 	void *va = dma_alloc_attrs(dev, size, dma, flags, attrs);
 
@@ -238,8 +235,8 @@ CHARIOT_WRAP(void *, dma_alloc_attrs, struct device *dev, size_t size, dma_addr_
 	return va;
 }
 
-CHARIOT_WRAP(void, dma_free_attrs, struct device *dev, size_t size, void *va, dma_addr_t dma,
-	     unsigned long attrs, u32 dom)
+void chariot_wrap_dma_free_attrs(struct device *dev, size_t size, void *va, dma_addr_t dma,
+				 unsigned long attrs, u32 dom)
 {
 	if (va && !(attrs & DMA_ATTR_NO_KERNEL_MAPPING) &&
 	    chariot_release(dom, va, PAGE_ALIGN(size)))
@@ -263,27 +260,25 @@ static void mmio_release(void __iomem *va, u32 dom)
 		chariot_ring_sync();
 }
 
-CHARIOT_WRAP(void __iomem *, ioremap, resource_size_t phys, unsigned long size, CHARIOT_PAD2,
-	     u32 dom)
+void __iomem *chariot_wrap_ioremap(resource_size_t phys, unsigned long size, CHARIOT_PAD2, u32 dom)
 {
 	return mmio_grant(ioremap(phys, size), phys, size, dom);
 }
 
-CHARIOT_WRAP(void, iounmap, void __iomem *va, CHARIOT_PAD1, u32 dom)
+void chariot_wrap_iounmap(void __iomem *va, CHARIOT_PAD1, u32 dom)
 {
 	mmio_release(va, dom);
 	iounmap(va);
 }
 
-CHARIOT_WRAP(void __iomem *, pci_ioremap_bar, struct pci_dev *pdev, int bar, CHARIOT_PAD2,
-	     u32 dom)
+void __iomem *chariot_wrap_pci_ioremap_bar(struct pci_dev *pdev, int bar, CHARIOT_PAD2, u32 dom)
 {
 	return mmio_grant(pci_ioremap_bar(pdev, bar), pci_resource_start(pdev, bar),
 			  pci_resource_len(pdev, bar), dom);
 }
 
-CHARIOT_WRAP(void __iomem *, pci_iomap, struct pci_dev *pdev, int bar, unsigned long max,
-	     CHARIOT_PAD3, u32 dom)
+void __iomem *chariot_wrap_pci_iomap(struct pci_dev *pdev, int bar, unsigned long max, CHARIOT_PAD3,
+				     u32 dom)
 {
 	void __iomem *va = pci_iomap(pdev, bar, max);
 	size_t len = pci_resource_len(pdev, bar);
@@ -294,7 +289,7 @@ CHARIOT_WRAP(void __iomem *, pci_iomap, struct pci_dev *pdev, int bar, unsigned 
 	return mmio_grant(va, pci_resource_start(pdev, bar), max ? min(len, max) : len, dom);
 }
 
-CHARIOT_WRAP(void, pci_iounmap, struct pci_dev *pdev, void __iomem *va, CHARIOT_PAD2, u32 dom)
+void chariot_wrap_pci_iounmap(struct pci_dev *pdev, void __iomem *va, CHARIOT_PAD2, u32 dom)
 {
 	mmio_release(va, dom);
 	pci_iounmap(pdev, va);

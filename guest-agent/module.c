@@ -102,8 +102,8 @@ static void module_coming(struct chariot_domain *d, struct module *mod)
 static void module_live(struct chariot_domain *d)
 {
 	post_memory(d, CHARIOT_MODMEM_INIT_TEXT, CHARIOT_REC_TEXT_GONE, 0);
-	post_memory(d, CHARIOT_MODMEM_INIT_DATA, CHARIOT_REC_REVOKE, CHARIOT_KIND_SECTION);
-	post_memory(d, CHARIOT_MODMEM_RO_AFTER_INIT, CHARIOT_REC_REVOKE, CHARIOT_KIND_SECTION);
+	post_memory(d, CHARIOT_MODMEM_INIT_DATA, CHARIOT_REC_REVOKE, 0);
+	post_memory(d, CHARIOT_MODMEM_RO_AFTER_INIT, CHARIOT_REC_REVOKE, 0);
 	chariot_ring_sync();
 }
 

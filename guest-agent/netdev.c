@@ -35,7 +35,7 @@ static const struct netdev_copies *copies_of(const struct net_device *dev)
 }
 
 /* Transmit: the driver holds the buffer until it frees it, or says that it did not take it. */
-static netdev_tx_t ndo_start_xmit(struct sk_buff *skb, struct net_device *dev)
+static netdev_tx_t copy_ndo_start_xmit(struct sk_buff *skb, struct net_device *dev)
 {
 	const struct netdev_copies *c = copies_of(dev);
 	netdev_tx_t ret;
@@ -47,7 +47,7 @@ static netdev_tx_t ndo_start_xmit(struct sk_buff *skb, struct net_device *dev)
 	return ret;
 }
 
-static void ndo_get_stats64(struct net_device *dev, struct rtnl_link_stats64 *stats)
+static void copy_ndo_get_stats64(struct net_device *dev, struct rtnl_link_stats64 *stats)
 {
 	const struct netdev_copies *c = copies_of(dev);
 
@@ -55,7 +55,7 @@ static void ndo_get_stats64(struct net_device *dev, struct rtnl_link_stats64 *st
 	c->ndo->ndo_get_stats64(dev, stats);
 }
 
-static int ndo_eth_ioctl(struct net_device *dev, struct ifreq *ifr, int cmd)
+static int copy_ndo_eth_ioctl(struct net_device *dev, struct ifreq *ifr, int cmd)
 {
 	const struct netdev_copies *c = copies_of(dev);
 
@@ -63,7 +63,7 @@ static int ndo_eth_ioctl(struct net_device *dev, struct ifreq *ifr, int cmd)
 	return c->ndo->ndo_eth_ioctl(dev, ifr, cmd);
 }
 
-static void get_drvinfo(struct net_device *dev, struct ethtool_drvinfo *arg)
+static void copy_get_drvinfo(struct net_device *dev, struct ethtool_drvinfo *arg)
 {
 	const struct netdev_copies *c = copies_of(dev);
 
@@ -71,7 +71,7 @@ static void get_drvinfo(struct net_device *dev, struct ethtool_drvinfo *arg)
 	c->eth->get_drvinfo(dev, arg);
 }
 
-static void get_wol(struct net_device *dev, struct ethtool_wolinfo *arg)
+static void copy_get_wol(struct net_device *dev, struct ethtool_wolinfo *arg)
 {
 	const struct netdev_copies *c = copies_of(dev);
 
@@ -79,7 +79,7 @@ static void get_wol(struct net_device *dev, struct ethtool_wolinfo *arg)
 	c->eth->get_wol(dev, arg);
 }
 
-static void get_pauseparam(struct net_device *dev, struct ethtool_pauseparam *arg)
+static void copy_get_pauseparam(struct net_device *dev, struct ethtool_pauseparam *arg)
 {
 	const struct netdev_copies *c = copies_of(dev);
 
@@ -87,7 +87,7 @@ static void get_pauseparam(struct net_device *dev, struct ethtool_pauseparam *ar
 	c->eth->get_pauseparam(dev, arg);
 }
 
-static void get_pause_stats(struct net_device *dev, struct ethtool_pause_stats *arg)
+static void copy_get_pause_stats(struct net_device *dev, struct ethtool_pause_stats *arg)
 {
 	const struct netdev_copies *c = copies_of(dev);
 
@@ -95,7 +95,7 @@ static void get_pause_stats(struct net_device *dev, struct ethtool_pause_stats *
 	c->eth->get_pause_stats(dev, arg);
 }
 
-static void get_channels(struct net_device *dev, struct ethtool_channels *arg)
+static void copy_get_channels(struct net_device *dev, struct ethtool_channels *arg)
 {
 	const struct netdev_copies *c = copies_of(dev);
 
@@ -103,7 +103,7 @@ static void get_channels(struct net_device *dev, struct ethtool_channels *arg)
 	c->eth->get_channels(dev, arg);
 }
 
-static int get_link_ksettings(struct net_device *dev, struct ethtool_link_ksettings *arg)
+static int copy_get_link_ksettings(struct net_device *dev, struct ethtool_link_ksettings *arg)
 {
 	const struct netdev_copies *c = copies_of(dev);
 
@@ -111,7 +111,7 @@ static int get_link_ksettings(struct net_device *dev, struct ethtool_link_ksetti
 	return c->eth->get_link_ksettings(dev, arg);
 }
 
-static int get_module_info(struct net_device *dev, struct ethtool_modinfo *arg)
+static int copy_get_module_info(struct net_device *dev, struct ethtool_modinfo *arg)
 {
 	const struct netdev_copies *c = copies_of(dev);
 
@@ -119,7 +119,7 @@ static int get_module_info(struct net_device *dev, struct ethtool_modinfo *arg)
 	return c->eth->get_module_info(dev, arg);
 }
 
-static void get_regs(struct net_device *dev, struct ethtool_regs *regs, void *buf)
+static void copy_get_regs(struct net_device *dev, struct ethtool_regs *regs, void *buf)
 {
 	const struct netdev_copies *c = copies_of(dev);
 
@@ -128,7 +128,7 @@ static void get_regs(struct net_device *dev, struct ethtool_regs *regs, void *bu
 	c->eth->get_regs(dev, regs, buf);
 }
 
-static int get_eeprom(struct net_device *dev, struct ethtool_eeprom *eeprom, u8 *buf)
+static int copy_get_eeprom(struct net_device *dev, struct ethtool_eeprom *eeprom, u8 *buf)
 {
 	const struct netdev_copies *c = copies_of(dev);
 
@@ -137,7 +137,7 @@ static int get_eeprom(struct net_device *dev, struct ethtool_eeprom *eeprom, u8 
 	return c->eth->get_eeprom(dev, eeprom, buf);
 }
 
-static int set_eeprom(struct net_device *dev, struct ethtool_eeprom *eeprom, u8 *buf)
+static int copy_set_eeprom(struct net_device *dev, struct ethtool_eeprom *eeprom, u8 *buf)
 {
 	const struct netdev_copies *c = copies_of(dev);
 
@@ -146,7 +146,7 @@ static int set_eeprom(struct net_device *dev, struct ethtool_eeprom *eeprom, u8 
 	return c->eth->set_eeprom(dev, eeprom, buf);
 }
 
-static int get_module_eeprom(struct net_device *dev, struct ethtool_eeprom *eeprom, u8 *buf)
+static int copy_get_module_eeprom(struct net_device *dev, struct ethtool_eeprom *eeprom, u8 *buf)
 {
 	const struct netdev_copies *c = copies_of(dev);
 
@@ -155,8 +155,9 @@ static int get_module_eeprom(struct net_device *dev, struct ethtool_eeprom *eepr
 	return c->eth->get_module_eeprom(dev, eeprom, buf);
 }
 
-static int get_coalesce(struct net_device *dev, struct ethtool_coalesce *arg,
-			struct kernel_ethtool_coalesce *kernel_arg, struct netlink_ext_ack *extack)
+static int copy_get_coalesce(struct net_device *dev, struct ethtool_coalesce *arg,
+			     struct kernel_ethtool_coalesce *kernel_arg,
+			     struct netlink_ext_ack *extack)
 {
 	const struct netdev_copies *c = copies_of(dev);
 
@@ -165,9 +166,9 @@ static int get_coalesce(struct net_device *dev, struct ethtool_coalesce *arg,
 	return c->eth->get_coalesce(dev, arg, kernel_arg, extack);
 }
 
-static void get_ringparam(struct net_device *dev, struct ethtool_ringparam *arg,
-			  struct kernel_ethtool_ringparam *kernel_arg,
-			  struct netlink_ext_ack *extack)
+static void copy_get_ringparam(struct net_device *dev, struct ethtool_ringparam *arg,
+			       struct kernel_ethtool_ringparam *kernel_arg,
+			       struct netlink_ext_ack *extack)
 {
 	const struct netdev_copies *c = copies_of(dev);
 
@@ -184,7 +185,7 @@ static size_t sset_count(const struct netdev_copies *c, struct net_device *dev, 
 	return max(n, 0);
 }
 
-static void get_strings(struct net_device *dev, u32 sset, u8 *data)
+static void copy_get_strings(struct net_device *dev, u32 sset, u8 *data)
 {
 	const struct netdev_copies *c = copies_of(dev);
 
@@ -192,7 +193,7 @@ static void get_strings(struct net_device *dev, u32 sset, u8 *data)
 	c->eth->get_strings(dev, sset, data);
 }
 
-static void self_test(struct net_device *dev, struct ethtool_test *test, u64 *data)
+static void copy_self_test(struct net_device *dev, struct ethtool_test *test, u64 *data)
 {
 	const struct netdev_copies *c = copies_of(dev);
 
@@ -201,7 +202,7 @@ static void self_test(struct net_device *dev, struct ethtool_test *test, u64 *da
 	c->eth->self_test(dev, test, data);
 }
 
-static void get_ethtool_stats(struct net_device *dev, struct ethtool_stats *stats, u64 *data)
+static void copy_get_ethtool_stats(struct net_device *dev, struct ethtool_stats *stats, u64 *data)
 {
 	const struct netdev_copies *c = copies_of(dev);
 
@@ -216,8 +217,8 @@ struct netdev_copy {
 	void *func;
 };
 
-#define NDO(op)	{ offsetof(struct net_device_ops, op), op }
-#define ETH(op)	{ offsetof(struct ethtool_ops, op), op }
+#define NDO(op)	{ offsetof(const struct net_device_ops, op), copy_##op }
+#define ETH(op)	{ offsetof(const struct ethtool_ops, op), copy_##op }
 
 static const struct netdev_copy ndo_copies[] = {
 	NDO(ndo_start_xmit), NDO(ndo_get_stats64), NDO(ndo_eth_ioctl),
@@ -244,7 +245,7 @@ static void copy_table(void *to, const void *from, size_t size, const struct net
 
 static bool copies_installed(const struct net_device *dev)
 {
-	return dev->netdev_ops && dev->netdev_ops->ndo_start_xmit == ndo_start_xmit;
+	return dev->netdev_ops && dev->netdev_ops->ndo_start_xmit == copy_ndo_start_xmit;
 }
 
 static void copies_install(struct net_device *dev, u16 domain)
@@ -310,8 +311,8 @@ static void part_release(u16 domain, const void *va, size_t len)
 		chariot_ring_sync();
 }
 
-CHARIOT_WRAP(struct net_device *, alloc_etherdev_mqs, int sizeof_priv, unsigned int txqs,
-	     unsigned int rxqs, CHARIOT_PAD3, u32 dom)
+struct net_device *chariot_wrap_alloc_etherdev_mqs(int sizeof_priv, unsigned int txqs,
+						   unsigned int rxqs, CHARIOT_PAD3, u32 dom)
 {
 	struct net_device *dev = alloc_etherdev_mqs(sizeof_priv, txqs, rxqs);
 
@@ -320,19 +321,19 @@ CHARIOT_WRAP(struct net_device *, alloc_etherdev_mqs, int sizeof_priv, unsigned 
 	return dev;
 }
 
-CHARIOT_WRAP(int, register_netdev, struct net_device *dev, CHARIOT_PAD1, u32 dom)
+int chariot_wrap_register_netdev(struct net_device *dev, CHARIOT_PAD1, u32 dom)
 {
 	copies_install(dev, dom);
 	return register_netdev(dev);
 }
 
-CHARIOT_WRAP(int, register_netdevice, struct net_device *dev, CHARIOT_PAD1, u32 dom)
+int chariot_wrap_register_netdevice(struct net_device *dev, CHARIOT_PAD1, u32 dom)
 {
 	copies_install(dev, dom);
 	return register_netdevice(dev);
 }
 
-CHARIOT_WRAP(void, free_netdev, struct net_device *dev, CHARIOT_PAD1, u32 dom)
+void chariot_wrap_free_netdev(struct net_device *dev, CHARIOT_PAD1, u32 dom)
 {
 	copies_remove(dev);
 	netdev_parts(dev, dom, part_release);

@@ -65,6 +65,7 @@ const struct chariot_ring *chariot_ring_get(void)
 
 bool chariot_ring_live(void)
 {
+	/* Pairs with chariot_ring_alloc(). */
 	return smp_load_acquire(&ring_live);
 }
 
@@ -72,6 +73,14 @@ void chariot_ring_stop(const char *why)
 {
 	if (xchg(&ring_live, false) && why)
 		pr_err("%s; reports stop here\n", why);
+}
+
+static bool ring_has_room(u64 head)
+{
+	/* Pairs with the host's release of tail: a slot that it left is free to write. */
+	u64 tail = smp_load_acquire(&ring.header->tail);
+
+	return head - tail < 1ULL << ring.order;
 }
 
 /*
@@ -83,8 +92,7 @@ static bool ring_reserve(u64 *pos)
 	u64 head = READ_ONCE(ring.header->head);
 
 	do {
-		/* Pairs with the host's release of tail: the slot is free to write. */
-		if (head - smp_load_acquire(&ring.header->tail) >= 1ULL << ring.order)
+		if (!ring_has_room(head))
 			return false;
 	} while (!try_cmpxchg(&ring.header->head, &head, head + 1));
 	*pos = head;
@@ -105,8 +113,7 @@ static bool ring_wait(void)
 	atomic64_inc(&chariot_ring_stats.full);
 	for (;;) {
 		ring_doorbell();
-		if (READ_ONCE(ring.header->head) - smp_load_acquire(&ring.header->tail) <
-		    1ULL << ring.order)
+		if (ring_has_room(READ_ONCE(ring.header->head)))
 			return true;
 		if (ring.broken()) {
 			chariot_ring_stop("the host gave the report ring up");

@@ -51,37 +51,36 @@ static struct sk_buff *skb_new(u16 domain, struct sk_buff *skb)
 	return skb;
 }
 
-CHARIOT_WRAP(struct sk_buff *, __alloc_skb, unsigned int size, gfp_t gfp, int flags, int node,
-	     CHARIOT_PAD4, u32 dom)
+struct sk_buff *chariot_wrap___alloc_skb(unsigned int size, gfp_t gfp, int flags, int node,
+					 CHARIOT_PAD4, u32 dom)
 {
 	return skb_new(dom, __alloc_skb(size, gfp, flags, node));
 }
 
-CHARIOT_WRAP(struct sk_buff *, __netdev_alloc_skb, struct net_device *dev, unsigned int len,
-	     gfp_t gfp, CHARIOT_PAD3, u32 dom)
+struct sk_buff *chariot_wrap___netdev_alloc_skb(struct net_device *dev, unsigned int len, gfp_t gfp,
+						CHARIOT_PAD3, u32 dom)
 {
 	return skb_new(dom, __netdev_alloc_skb(dev, len, gfp));
 }
 
-CHARIOT_WRAP(struct sk_buff *, napi_alloc_skb, struct napi_struct *napi, unsigned int len,
-	     CHARIOT_PAD2, u32 dom)
+struct sk_buff *chariot_wrap_napi_alloc_skb(struct napi_struct *napi, unsigned int len,
+					    CHARIOT_PAD2, u32 dom)
 {
 	return skb_new(dom, napi_alloc_skb(napi, len));
 }
 
-CHARIOT_WRAP(struct sk_buff *, napi_build_skb, void *data, unsigned int size, CHARIOT_PAD2,
-	     u32 dom)
+struct sk_buff *chariot_wrap_napi_build_skb(void *data, unsigned int size, CHARIOT_PAD2, u32 dom)
 {
 	return skb_new(dom, napi_build_skb(data, size));
 }
 
-CHARIOT_WRAP(struct sk_buff *, build_skb, void *data, unsigned int size, CHARIOT_PAD2, u32 dom)
+struct sk_buff *chariot_wrap_build_skb(void *data, unsigned int size, CHARIOT_PAD2, u32 dom)
 {
 	return skb_new(dom, build_skb(data, size));
 }
 
 /* The same buffer until it is handed over: granted the first time only. */
-CHARIOT_WRAP(struct sk_buff *, napi_get_frags, struct napi_struct *napi, CHARIOT_PAD1, u32 dom)
+struct sk_buff *chariot_wrap_napi_get_frags(struct napi_struct *napi, CHARIOT_PAD1, u32 dom)
 {
 	bool known = napi->skb;
 	struct sk_buff *skb = napi_get_frags(napi);
@@ -94,8 +93,8 @@ CHARIOT_WRAP(struct sk_buff *, napi_get_frags, struct napi_struct *napi, CHARIOT
  * begins anew wherever it then is.
  */
 
-CHARIOT_WRAP(int, pskb_expand_head, struct sk_buff *skb, int nhead, int ntail, gfp_t gfp,
-	     CHARIOT_PAD4, u32 dom)
+int chariot_wrap_pskb_expand_head(struct sk_buff *skb, int nhead, int ntail, gfp_t gfp,
+				  CHARIOT_PAD4, u32 dom)
 {
 	int ret;
 
@@ -106,7 +105,7 @@ CHARIOT_WRAP(int, pskb_expand_head, struct sk_buff *skb, int nhead, int ntail, g
 	return ret;
 }
 
-CHARIOT_WRAP(void *, __pskb_pull_tail, struct sk_buff *skb, int delta, CHARIOT_PAD2, u32 dom)
+void *chariot_wrap___pskb_pull_tail(struct sk_buff *skb, int delta, CHARIOT_PAD2, u32 dom)
 {
 	void *ret;
 
@@ -117,7 +116,7 @@ CHARIOT_WRAP(void *, __pskb_pull_tail, struct sk_buff *skb, int delta, CHARIOT_P
 	return ret;
 }
 
-CHARIOT_WRAP(int, ___pskb_trim, struct sk_buff *skb, unsigned int len, CHARIOT_PAD2, u32 dom)
+int chariot_wrap____pskb_trim(struct sk_buff *skb, unsigned int len, CHARIOT_PAD2, u32 dom)
 {
 	int ret;
 
@@ -128,8 +127,7 @@ CHARIOT_WRAP(int, ___pskb_trim, struct sk_buff *skb, unsigned int len, CHARIOT_P
 	return ret;
 }
 
-CHARIOT_WRAP(int, __skb_pad, struct sk_buff *skb, int pad, bool free_on_error, CHARIOT_PAD3,
-	     u32 dom)
+int chariot_wrap___skb_pad(struct sk_buff *skb, int pad, bool free_on_error, CHARIOT_PAD3, u32 dom)
 {
 	int ret;
 
@@ -142,64 +140,64 @@ CHARIOT_WRAP(int, __skb_pad, struct sk_buff *skb, int pad, bool free_on_error, C
 
 /* Freed or handed over */
 
-CHARIOT_WRAP(gro_result_t, napi_gro_receive, struct napi_struct *napi, struct sk_buff *skb,
-	     CHARIOT_PAD2, u32 dom)
+gro_result_t chariot_wrap_napi_gro_receive(struct napi_struct *napi, struct sk_buff *skb,
+					   CHARIOT_PAD2, u32 dom)
 {
 	chariot_skb_release(dom, skb);
 	return napi_gro_receive(napi, skb);
 }
 
-CHARIOT_WRAP(gro_result_t, napi_gro_frags, struct napi_struct *napi, CHARIOT_PAD1, u32 dom)
+gro_result_t chariot_wrap_napi_gro_frags(struct napi_struct *napi, CHARIOT_PAD1, u32 dom)
 {
 	if (napi->skb)
 		chariot_skb_release(dom, napi->skb);
 	return napi_gro_frags(napi);
 }
 
-CHARIOT_WRAP(int, netif_receive_skb, struct sk_buff *skb, CHARIOT_PAD1, u32 dom)
+int chariot_wrap_netif_receive_skb(struct sk_buff *skb, CHARIOT_PAD1, u32 dom)
 {
 	chariot_skb_release(dom, skb);
 	return netif_receive_skb(skb);
 }
 
-CHARIOT_WRAP(int, netif_rx, struct sk_buff *skb, CHARIOT_PAD1, u32 dom)
+int chariot_wrap_netif_rx(struct sk_buff *skb, CHARIOT_PAD1, u32 dom)
 {
 	chariot_skb_release(dom, skb);
 	return netif_rx(skb);
 }
 
-CHARIOT_WRAP(void, consume_skb, struct sk_buff *skb, CHARIOT_PAD1, u32 dom)
+void chariot_wrap_consume_skb(struct sk_buff *skb, CHARIOT_PAD1, u32 dom)
 {
 	if (skb)
 		chariot_skb_release(dom, skb);
 	consume_skb(skb);
 }
 
-CHARIOT_WRAP(void, napi_consume_skb, struct sk_buff *skb, int budget, CHARIOT_PAD2, u32 dom)
+void chariot_wrap_napi_consume_skb(struct sk_buff *skb, int budget, CHARIOT_PAD2, u32 dom)
 {
 	if (skb)
 		chariot_skb_release(dom, skb);
 	napi_consume_skb(skb, budget);
 }
 
-CHARIOT_WRAP(void, sk_skb_reason_drop, struct sock *sk, struct sk_buff *skb,
-	     enum skb_drop_reason reason, CHARIOT_PAD3, u32 dom)
+void chariot_wrap_sk_skb_reason_drop(struct sock *sk, struct sk_buff *skb,
+				     enum skb_drop_reason reason, CHARIOT_PAD3, u32 dom)
 {
 	if (skb)
 		chariot_skb_release(dom, skb);
 	sk_skb_reason_drop(sk, skb, reason);
 }
 
-CHARIOT_WRAP(void, dev_kfree_skb_any_reason, struct sk_buff *skb, enum skb_drop_reason reason,
-	     CHARIOT_PAD2, u32 dom)
+void chariot_wrap_dev_kfree_skb_any_reason(struct sk_buff *skb, enum skb_drop_reason reason,
+					   CHARIOT_PAD2, u32 dom)
 {
 	if (skb)
 		chariot_skb_release(dom, skb);
 	dev_kfree_skb_any_reason(skb, reason);
 }
 
-CHARIOT_WRAP(void, dev_kfree_skb_irq_reason, struct sk_buff *skb, enum skb_drop_reason reason,
-	     CHARIOT_PAD2, u32 dom)
+void chariot_wrap_dev_kfree_skb_irq_reason(struct sk_buff *skb, enum skb_drop_reason reason,
+					   CHARIOT_PAD2, u32 dom)
 {
 	if (skb)
 		chariot_skb_release(dom, skb);

@@ -123,9 +123,9 @@ static bool track_end(struct track_bucket *b, struct track *t)
 	phys_addr_t phys = t->phys;
 	bool whole = has_whole_page(phys, t->len);
 
-	chariot_post(CHARIOT_REC_REVOKE, t->kind, t->domain, phys, 0, 0);
+	chariot_post(CHARIOT_REC_REVOKE, 0, t->domain, phys, 0, 0);
 	if (t->rule_phys)
-		chariot_post(CHARIOT_REC_REVOKE, CHARIOT_KIND_RULE, t->domain, t->rule_phys, 0, 0);
+		chariot_post(CHARIOT_REC_REVOKE, 0, t->domain, t->rule_phys, 0, 0);
 	hlist_del(&t->node);
 	filter_update(b, phys);
 	pool_put(t);
