@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Boots the lab host and gives it commands."""
 
+import fcntl
 import os
 import shutil
 import socket
@@ -86,12 +87,34 @@ def new_run_folder(name):
     return run
 
 
+def take_slot():
+    """
+    Waits for one of as many places as there are CPUs and returns it, an open file: more lab hosts at once make all of
+    them miss their time limits.
+    """
+    folder = paths.CACHE / "slots"
+    folder.mkdir(parents=True, exist_ok=True)
+    waiting = False
+    while True:
+        for number in range(os.cpu_count() or 1):
+            slot = (folder / str(number)).open("w")
+            try:
+                fcntl.flock(slot, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                return slot
+            except OSError:
+                slot.close()
+        if not waiting:
+            say("waiting: other lab hosts use all CPUs")
+            waiting = True
+        time.sleep(0.5)
+
+
 class LabHost:
     """A running lab host. Use as a context manager: it never outlives the block."""
 
     def __init__(self, name):
         self.run_folder = new_run_folder(name)
-        self.qemu = self.port = None
+        self.qemu = self.port = self.slot = None
         self.pending = b""
 
     def __enter__(self):
@@ -103,6 +126,7 @@ class LabHost:
 
     def boot(self):
         """Starts the lab host and waits until it takes commands."""
+        self.slot = take_slot()
         begin = time.monotonic()
         with (self.run_folder / "qemu.log").open("w") as log:
             self.qemu = subprocess.Popen(qemu_command(self.run_folder, "commands"), stdin=subprocess.DEVNULL,
@@ -174,6 +198,7 @@ class LabHost:
                 self.qemu.kill()
         self.qemu.wait()
         self.port.close()
+        self.slot.close()
         self.qemu = None
         shutil.rmtree(self.run_folder / "products", ignore_errors=True)
         (self.run_folder / "command.sock").unlink(missing_ok=True)
