@@ -25,13 +25,15 @@
 #include "compat.h"
 #include "crossing.h"
 #include "hook.h"
+#include "symbol.h"
 #include "vm.h"
 
 struct chariot_hook {
 	const char *name;
-	struct ftrace_ops ops;
-	void *replacement;		/* NULL: observed or rewritten */
-	unsigned long original;		/* start of KVM's function, once seen */
+	/* Called on entry to the function, preemptible; decides whether to redirect. */
+	void (*enter)(struct chariot_hook *hook, struct pt_regs *regs);
+	void *replacement;		/* NULL: never redirected */
+	unsigned long original;		/* start of KVM's function */
 };
 
 /* Counts the tasks in replaced functions, for module exit. */
@@ -40,85 +42,43 @@ DEFINE_STATIC_SRCU(chariot_hook_srcu);
 static DEFINE_MUTEX(chariot_hooks_lock);
 static unsigned int chariot_hooks_users;
 
-static bool from_us(unsigned long parent_ip)
+static void redirect(struct chariot_hook *hook, struct pt_regs *regs)
 {
-	return within_module(parent_ip, THIS_MODULE);
-}
-
-/* The function that contains the call site @ip, with its landing pad if it has one. */
-static unsigned long function_start(unsigned long ip)
-{
-	return is_endbr(*(u32 *)(ip - ENDBR_INSN_SIZE)) ? ip - ENDBR_INSN_SIZE : ip;
-}
-
-static void redirect(struct ftrace_ops *ops, unsigned long ip, struct pt_regs *regs)
-{
-	struct chariot_hook *hook = container_of(ops, struct chariot_hook, ops);
-
-	/* Pairs with nothing: every writer stores the same value before any reader can run. */
-	WRITE_ONCE(hook->original, function_start(ip));
 	regs->ip = (unsigned long)hook->replacement;
 }
 
-static void on_page_fault(unsigned long ip, unsigned long parent_ip, struct ftrace_ops *ops,
-			  struct ftrace_regs *fregs)
+static void on_page_fault(struct chariot_hook *hook, struct pt_regs *regs)
 {
-	struct pt_regs *regs = ftrace_get_regs(fregs);
-	struct kvm_vcpu *vcpu;
-	struct chariot_vm *vm;
+	struct kvm_vcpu *vcpu = (struct kvm_vcpu *)regs->di;
+	struct chariot_vm *vm = chariot_vm_find_rcu(vcpu->kvm);
 
-	if (from_us(parent_ip))
-		return;
-	vcpu = (struct kvm_vcpu *)regs->di;
-	rcu_read_lock();
-	vm = chariot_vm_find_rcu(vcpu->kvm);
 	if (vm && READ_ONCE(vm->armed))
-		redirect(ops, ip, regs);
-	rcu_read_unlock();
+		redirect(hook, regs);
 }
 
-static void on_load_mmu_pgd(unsigned long ip, unsigned long parent_ip, struct ftrace_ops *ops,
-			    struct ftrace_regs *fregs)
+static void on_load_mmu_pgd(struct chariot_hook *hook, struct pt_regs *regs)
 {
-	struct pt_regs *regs = ftrace_get_regs(fregs);
 	struct kvm_vcpu *vcpu = (struct kvm_vcpu *)regs->di;
-	struct chariot_vm *vm;
+	struct chariot_vm *vm = chariot_vm_find_rcu(vcpu->kvm);
 
-	rcu_read_lock();
-	vm = chariot_vm_find_rcu(vcpu->kvm);
 	if (vm && READ_ONCE(vm->armed))
 		regs->si = chariot_load_root(vm, vcpu, regs->si, (int)regs->dx);
-	rcu_read_unlock();
 }
 
-static void on_flush(unsigned long ip, unsigned long parent_ip, struct ftrace_ops *ops,
-		     struct ftrace_regs *fregs)
+static void on_flush(struct chariot_hook *hook, struct pt_regs *regs)
 {
-	struct pt_regs *regs = ftrace_get_regs(fregs);
-	struct chariot_vm *vm;
+	struct chariot_vm *vm = chariot_vm_find_rcu((struct kvm *)regs->di);
 
-	if (from_us(parent_ip))
-		return;
-	rcu_read_lock();
-	vm = chariot_vm_find_rcu((struct kvm *)regs->di);
 	if (vm) {
 		chariot_views_flush(&vm->views);
 		chariot_count(vm, drops_all);
 	}
-	rcu_read_unlock();
 }
 
-static void on_flush_range(unsigned long ip, unsigned long parent_ip, struct ftrace_ops *ops,
-			   struct ftrace_regs *fregs)
+static void on_flush_range(struct chariot_hook *hook, struct pt_regs *regs)
 {
-	struct pt_regs *regs = ftrace_get_regs(fregs);
-
-	if (from_us(parent_ip))
-		return;
-	rcu_read_lock();
 	if (chariot_vm_find_rcu((struct kvm *)regs->di))
-		redirect(ops, ip, regs);
-	rcu_read_unlock();
+		redirect(hook, regs);
 }
 
 /*
@@ -126,38 +86,30 @@ static void on_flush_range(unsigned long ip, unsigned long parent_ip, struct ftr
  * flush, and the page of a freed root may come back as the new one's: what
  * was derived so far cannot be told from what would be derived now.
  */
-static void on_mmu_load(unsigned long ip, unsigned long parent_ip, struct ftrace_ops *ops,
-			struct ftrace_regs *fregs)
+static void on_mmu_load(struct chariot_hook *hook, struct pt_regs *regs)
 {
-	struct pt_regs *regs = ftrace_get_regs(fregs);
 	struct kvm_vcpu *vcpu = (struct kvm_vcpu *)regs->di;
-	struct chariot_vm *vm;
+	struct chariot_vm *vm = chariot_vm_find_rcu(vcpu->kvm);
 
-	rcu_read_lock();
-	vm = chariot_vm_find_rcu(vcpu->kvm);
-	if (vm && chariot_views_set_base(&vm->views, INVALID_PAGE))
+	if (vm && chariot_views_set_base(&vm->views, CHARIOT_BASE_NONE))
 		chariot_count(vm, roots_changed);
-	rcu_read_unlock();
 }
 
 /* The emulator writes for the running vCPU; only the view it is in decides. */
-static void on_emulator_write(unsigned long ip, unsigned long parent_ip, struct ftrace_ops *ops,
-			      struct ftrace_regs *fregs)
+static void on_emulator_write(struct chariot_hook *hook, struct pt_regs *regs)
 {
 	struct kvm_vcpu *vcpu = kvm_get_running_vcpu();
 	struct chariot_vcpu *cv;
 	struct chariot_vm *vm;
 
-	if (from_us(parent_ip) || !vcpu)
+	if (!vcpu)
 		return;
-	rcu_read_lock();
 	vm = chariot_vm_find_rcu(vcpu->kvm);
-	if (vm && READ_ONCE(vm->armed)) {
-		cv = xa_load(&vm->vcpus, vcpu->vcpu_idx);
-		if (cv && READ_ONCE(cv->cur) != CHARIOT_KERNEL_DOMAIN && !cv->in_write)
-			redirect(ops, ip, ftrace_get_regs(fregs));
-	}
-	rcu_read_unlock();
+	if (!vm || !READ_ONCE(vm->armed))
+		return;
+	cv = xa_load(&vm->vcpus, vcpu->vcpu_idx);
+	if (cv && READ_ONCE(cv->cur) != CHARIOT_KERNEL_DOMAIN && !cv->in_write)
+		redirect(hook, regs);
 }
 
 static int replace_page_fault(struct kvm_vcpu *vcpu, gpa_t gpa, u64 error_code, void *insn,
@@ -217,33 +169,64 @@ static int replace_write_std(struct x86_emulate_ctxt *ctxt, unsigned long addr, 
 	return ret;
 }
 
-#define OBSERVE(fn, cb)							\
-	{ .name = (fn), .ops = { .func = (cb), .flags = FTRACE_OPS_FL_SAVE_REGS } }
-#define REPLACE(fn, cb, by)						\
-	{ .name = (fn), .replacement = (by),				\
-	  .ops = { .func = (cb),					\
-		   .flags = FTRACE_OPS_FL_SAVE_REGS | FTRACE_OPS_FL_IPMODIFY } }
-
 enum {
-	HOOK_FLUSH, HOOK_FLUSH_RANGE, HOOK_MMU_LOAD, HOOK_WRITE, HOOK_CMPXCHG,
-	HOOK_WRITE_STD, HOOK_LOAD_PGD, HOOK_PAGE_FAULT, HOOKS
+	/* observed, or an argument rewritten */
+	HOOK_FLUSH, HOOK_MMU_LOAD, HOOK_LOAD_PGD,
+	/* replaced */
+	HOOK_REPLACED,
+	HOOK_PAGE_FAULT = HOOK_REPLACED, HOOK_FLUSH_RANGE, HOOK_WRITE, HOOK_CMPXCHG,
+	HOOK_WRITE_STD,
+	HOOKS
 };
 
-/* Flushes first: a view never exists without them. */
 static struct chariot_hook hooks[HOOKS] = {
-	[HOOK_FLUSH] = OBSERVE("kvm_flush_remote_tlbs", on_flush),
-	[HOOK_FLUSH_RANGE] = REPLACE("kvm_flush_remote_tlbs_range", on_flush_range,
-				     replace_flush_range),
-	[HOOK_MMU_LOAD] = OBSERVE("kvm_mmu_load", on_mmu_load),
-	[HOOK_WRITE] = REPLACE("emulator_write_emulated", on_emulator_write,
-			       replace_write_emulated),
-	[HOOK_CMPXCHG] = REPLACE("emulator_cmpxchg_emulated", on_emulator_write,
-				 replace_cmpxchg_emulated),
-	[HOOK_WRITE_STD] = REPLACE("emulator_write_std", on_emulator_write, replace_write_std),
-	[HOOK_LOAD_PGD] = OBSERVE(NULL, on_load_mmu_pgd),	/* named by the mode */
-	[HOOK_PAGE_FAULT] = REPLACE("kvm_mmu_page_fault", on_page_fault, replace_page_fault),
+	[HOOK_FLUSH] = { "kvm_flush_remote_tlbs", on_flush },
+	[HOOK_MMU_LOAD] = { "kvm_mmu_load", on_mmu_load },
+	[HOOK_LOAD_PGD] = { NULL, on_load_mmu_pgd },	/* named by the mode */
+	[HOOK_PAGE_FAULT] = { "kvm_mmu_page_fault", on_page_fault, replace_page_fault },
+	[HOOK_FLUSH_RANGE] = { "kvm_flush_remote_tlbs_range", on_flush_range,
+			       replace_flush_range },
+	[HOOK_WRITE] = { "emulator_write_emulated", on_emulator_write, replace_write_emulated },
+	[HOOK_CMPXCHG] = { "emulator_cmpxchg_emulated", on_emulator_write,
+			   replace_cmpxchg_emulated },
+	[HOOK_WRITE_STD] = { "emulator_write_std", on_emulator_write, replace_write_std },
 };
 
+static void on_call(unsigned long ip, unsigned long parent_ip, struct ftrace_ops *ops,
+		    struct ftrace_regs *fregs)
+{
+	struct pt_regs *regs = ftrace_get_regs(fregs);
+	int i;
+
+	/* A replacement that calls KVM's own function. */
+	if (within_module(parent_ip, THIS_MODULE) || !regs)
+		return;
+	for (i = 0; i < HOOKS; i++) {
+		/* The traced site is at the start, or behind the landing pad. */
+		if (ip - hooks[i].original > ENDBR_INSN_SIZE)
+			continue;
+		rcu_read_lock();
+		hooks[i].enter(&hooks[i], regs);
+		rcu_read_unlock();
+		return;
+	}
+}
+
+/*
+ * One ftrace_ops for each kind: the kernel lets a function have one user that
+ * changes its IP (live patching is another), so only those that need it ask.
+ */
+static struct ftrace_ops observe_ops = {
+	.func = on_call,
+	.flags = FTRACE_OPS_FL_SAVE_REGS,
+};
+
+static struct ftrace_ops replace_ops = {
+	.func = on_call,
+	.flags = FTRACE_OPS_FL_SAVE_REGS | FTRACE_OPS_FL_IPMODIFY,
+};
+
+/* The original is set before its hook is installed and does not change while it is. */
 typedef int (*write_fn)(struct x86_emulate_ctxt *, unsigned long, const void *, unsigned int,
 			struct x86_exception *);
 typedef int (*cmpxchg_fn)(struct x86_emulate_ctxt *, unsigned long, const void *, const void *,
@@ -255,7 +238,7 @@ int chariot_orig_write_emulated(struct x86_emulate_ctxt *ctxt, unsigned long add
 				const void *val, unsigned int bytes,
 				struct x86_exception *exception)
 {
-	return ((write_fn)READ_ONCE(hooks[HOOK_WRITE].original))(ctxt, addr, val, bytes,
+	return ((write_fn)hooks[HOOK_WRITE].original)(ctxt, addr, val, bytes,
 								 exception);
 }
 
@@ -263,77 +246,89 @@ int chariot_orig_cmpxchg_emulated(struct x86_emulate_ctxt *ctxt, unsigned long a
 				  const void *old, const void *new, unsigned int bytes,
 				  struct x86_exception *exception)
 {
-	return ((cmpxchg_fn)READ_ONCE(hooks[HOOK_CMPXCHG].original))(ctxt, addr, old, new, bytes,
+	return ((cmpxchg_fn)hooks[HOOK_CMPXCHG].original)(ctxt, addr, old, new, bytes,
 								     exception);
 }
 
 int chariot_orig_write_std(struct x86_emulate_ctxt *ctxt, unsigned long addr, void *val,
 			   unsigned int bytes, struct x86_exception *exception, bool system)
 {
-	return ((write_std_fn)READ_ONCE(hooks[HOOK_WRITE_STD].original))(ctxt, addr, val, bytes,
+	return ((write_std_fn)hooks[HOOK_WRITE_STD].original)(ctxt, addr, val, bytes,
 									 exception, system);
 }
 
-static int install(struct chariot_hook *hook)
+static int find_functions(const struct chariot_mode *mode)
 {
-	int ret;
+	int i;
 
-	ret = ftrace_set_filter(&hook->ops, (unsigned char *)hook->name, strlen(hook->name), 1);
-	if (!ret)
-		ret = register_ftrace_function(&hook->ops);
-	if (ret)
-		pr_err("cannot hook %s (%d): no such function in this KVM, or it is live-patched\n",
-		       hook->name, ret);
-	return ret;
+	hooks[HOOK_LOAD_PGD].name = mode->load_mmu_pgd;
+	for (i = 0; i < HOOKS; i++) {
+		hooks[i].original = chariot_symbol_find(hooks[i].name);
+		if (!hooks[i].original) {
+			pr_err("cannot hook %s: this KVM has no such function\n", hooks[i].name);
+			return -ENOSYS;
+		}
+	}
+	return 0;
 }
 
-static void remove(struct chariot_hook *hook)
+static int install(struct ftrace_ops *ops, int first, int end)
 {
-	unregister_ftrace_function(&hook->ops);
-	ftrace_free_filter(&hook->ops);
+	unsigned long ips[HOOKS];
+	int i, ret;
+
+	for (i = first; i < end; i++)
+		ips[i - first] = hooks[i].original;
+	ret = ftrace_set_filter_ips(ops, ips, end - first, 0, 1);
+	if (!ret)
+		ret = register_ftrace_function(ops);
+	if (ret) {
+		pr_err("cannot hook %s and %d more functions (%d): not traceable, or live-patched\n",
+		       hooks[first].name, end - first - 1, ret);
+		return -ENOSYS;
+	}
+	return 0;
 }
 
 int chariot_hooks_get(const struct chariot_mode *mode)
 {
-	int i, ret = 0;
+	int ret = 0;
 
 	mutex_lock(&chariot_hooks_lock);
-	if (chariot_hooks_users++)
+	if (chariot_hooks_users)
 		goto out;
 
-	hooks[HOOK_LOAD_PGD].name = mode->load_mmu_pgd;
-	for (i = 0; i < HOOKS; i++) {
-		ret = install(&hooks[i]);
-		if (ret)
-			goto undo;
-	}
+	ret = find_functions(mode);
+	if (ret)
+		goto out;
+	ret = install(&observe_ops, 0, HOOK_REPLACED);
+	if (ret)
+		goto out;
+	ret = install(&replace_ops, HOOK_REPLACED, HOOKS);
+	if (ret)
+		unregister_ftrace_function(&observe_ops);
 out:
+	if (!ret)
+		chariot_hooks_users++;
 	mutex_unlock(&chariot_hooks_lock);
-	return 0;
-
-undo:
-	ftrace_free_filter(&hooks[i].ops);
-	while (i--)
-		remove(&hooks[i]);
-	chariot_hooks_users--;
-	mutex_unlock(&chariot_hooks_lock);
-	return -ENOSYS;
+	return ret;
 }
 
 void chariot_hooks_put(void)
 {
-	int i;
-
 	mutex_lock(&chariot_hooks_lock);
 	if (!--chariot_hooks_users) {
-		for (i = HOOKS - 1; i >= 0; i--)
-			remove(&hooks[i]);
+		/* The filters stay until the end: freeing them leaves their pointers behind. */
+		unregister_ftrace_function(&replace_ops);
+		unregister_ftrace_function(&observe_ops);
 	}
 	mutex_unlock(&chariot_hooks_lock);
 }
 
-void chariot_hooks_drain(void)
+void chariot_hooks_exit(void)
 {
+	ftrace_free_filter(&replace_ops);
+	ftrace_free_filter(&observe_ops);
 	/* Tasks that were redirected but have not taken the SRCU lock yet. */
 	synchronize_rcu_tasks();
 	synchronize_srcu(&chariot_hook_srcu);

@@ -16,8 +16,8 @@ struct x86_exception;
 /* Installs the hooks with the first user. -ENOSYS (with a log line that names the function). */
 int chariot_hooks_get(const struct chariot_mode *mode);
 void chariot_hooks_put(void);
-/* Waits until no CPU runs in a replaced function; for module exit. */
-void chariot_hooks_drain(void);
+/* For module exit: waits until no CPU runs in a replaced function. */
+void chariot_hooks_exit(void);
 
 /* KVM's own versions of the functions that are replaced. */
 int chariot_orig_write_emulated(struct x86_emulate_ctxt *ctxt, unsigned long addr,

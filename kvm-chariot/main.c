@@ -169,6 +169,16 @@ static long chariot_ioctl(struct file *file, unsigned int cmd, unsigned long arg
 		return ioctl_get_info((void __user *)arg);
 	case CHARIOT_ATTACH:
 		return ioctl_attach(file->private_data, (void __user *)arg);
+	case CHARIOT_ADD_DOMAIN:
+	case CHARIOT_SET_POLICY:
+	case CHARIOT_SET_RING:
+	case CHARIOT_KICK:
+	case CHARIOT_GET_STATS:
+	case CHARIOT_GET_DOMAIN_STATS:
+	case CHARIOT_RESET:
+		break;
+	default:
+		return -ENOTTY;
 	}
 	if (!vm)
 		return -ENOTCONN;
@@ -238,7 +248,7 @@ acl_exit:
 static void __exit chariot_exit(void)
 {
 	misc_deregister(&chariot_device);
-	chariot_hooks_drain();
+	chariot_hooks_exit();
 	/* VMs are freed by RCU. */
 	rcu_barrier();
 	chariot_acl_module_exit();
