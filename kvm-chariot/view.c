@@ -499,9 +499,10 @@ enum chariot_install chariot_view_install(struct chariot_view *view,
 	enum chariot_install ret;
 
 	if (gfn >= view_gfns(view) || kvm_level < CHARIOT_LEVEL_4K ||
-	    kvm_level > CHARIOT_LEVEL_1G || !ops->present(kvm_entry) ||
+	    kvm_level > CHARIOT_LEVEL_1G ||
 	    (kvm_level > CHARIOT_LEVEL_4K && !ops->large(kvm_entry)))
 		return CHARIOT_INSTALL_REFUSED;
+	/* None if it is not present, or not to be derived from. */
 	rights &= ops->rights(kvm_entry);
 	if (!(rights & CHARIOT_R))
 		return CHARIOT_INSTALL_REFUSED;

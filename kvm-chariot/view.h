@@ -61,8 +61,8 @@ struct chariot_entry_ops {
 	u64 (*addr)(u64 entry);			/* physical address of table or page */
 	/*
 	 * Rights that a *derived* leaf may have. W only where KVM made it
-	 * writable for a write (dirty set). 0 where KVM's accessed bit is clear:
-	 * let KVM's fault handler set it first.
+	 * writable for a write (dirty set). 0 if not present, or where KVM's
+	 * accessed bit is clear: let KVM's fault handler set it first.
 	 */
 	unsigned int (*rights)(u64 kvm_entry);
 	/*

@@ -3,6 +3,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <sanitizer/asan_interface.h>
+
+#include <linux/mm.h>
 #include <linux/slab.h>
 
 static unsigned long live, allocs, warnings;
@@ -101,8 +104,12 @@ void *shim_page_alloc(unsigned int flags)
 
 	if (alloc_fails(flags))
 		return NULL;
-	page = counted(aligned_alloc(SHIM_PAGE_SIZE, SHIM_PAGE_SIZE));
-	memset(page, flags & __GFP_ZERO ? 0 : 0xa5, SHIM_PAGE_SIZE);
+	if (posix_memalign(&page, PAGE_SIZE, PAGE_SIZE + SHIM_PAGE_GAP + sizeof(struct page)))
+		abort();
+	counted(page);
+	memset(page, flags & __GFP_ZERO ? 0 : 0xa5, PAGE_SIZE);
+	virt_to_page(page)->private = 0;
+	ASAN_POISON_MEMORY_REGION((char *)page + PAGE_SIZE, SHIM_PAGE_GAP);
 	return page;
 }
 

@@ -18,6 +18,21 @@
 #define __va(pa)		((void *)(unsigned long)(pa))
 #define __pa(va)		((unsigned long)(va))
 
+/* Behind each page that the shim allocates, after a gap that nothing may touch. */
+struct page {
+	unsigned long private;
+};
+
+#define SHIM_PAGE_GAP		64ul
+
+static inline struct page *virt_to_page(const volatile void *va)
+{
+	return (struct page *)(((unsigned long)va & PAGE_MASK) + PAGE_SIZE + SHIM_PAGE_GAP);
+}
+
+#define page_private(page)		((page)->private)
+#define set_page_private(page, value)	((page)->private = (value))
+
 static inline phys_addr_t virt_to_phys(const volatile void *va)
 {
 	return (unsigned long)va;

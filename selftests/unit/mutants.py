@@ -1,0 +1,254 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-only
+"""mutants.py COMPILE TEST... - break view.c in many small ways; the tests must notice each time.
+
+A property test is worth what it finds. Each mutation below is one textual
+change to a copy of a module source; COMPILE is a shell command that builds a
+test from it, with {test}, {out} and {dir} (searched first for sources) filled
+in. A mutant is killed if one of the tests fails, crashes or does not end.
+KTAP on stdout; jobs run on all CPUs.
+"""
+
+import concurrent.futures
+import os
+import pathlib
+import subprocess
+import sys
+import tempfile
+
+MODULE = pathlib.Path(__file__).resolve().parents[2] / "kvm-chariot"
+SECONDS = 60
+
+# name: (file, text that occurs exactly once, its replacement)
+MUTANTS = {
+    # the generation
+    "flush does not raise gen": (
+        "view.c",
+        "\traise_gen(views);\n\tlist_for_each_entry(view, &views->list, link)\n\t\tdrop_all(view);",
+        "\tlist_for_each_entry(view, &views->list, link)\n\t\tdrop_all(view);"),
+    "flush_range does not raise gen": (
+        "view.c",
+        "\traise_gen(views);\n\tlist_for_each_entry(view, &views->list, link)\n\t\tdrop_range(",
+        "\tlist_for_each_entry(view, &views->list, link)\n\t\tdrop_range("),
+    "weaken does not raise gen": (
+        "view.c",
+        "\traise_gen(views);\n\tlist_for_each_entry(view, &views->list, link) {\n\t\tif (domain !=",
+        "\tlist_for_each_entry(view, &views->list, link) {\n\t\tif (domain !="),
+    "install does not compare gen": (
+        "view.c", "views->gen != gen || views->base", "views->base"),
+    "install does not compare base": (
+        "view.c", "views->gen != gen || views->base != base ||", "views->gen != gen ||"),
+    "install that drops does not raise gen": (
+        "view.c",
+        "\t\t\tif ((had & ~rights) || ops->derive(kvm_entry, pa, level, had) != old) {\n"
+        "\t\t\t\traise_gen(views);",
+        "\t\t\tif ((had & ~rights) || ops->derive(kvm_entry, pa, level, had) != old) {"),
+    # what flushes drop
+    "flush forgets the views but the first": (
+        "view.c",
+        "\traise_gen(views);\n\tlist_for_each_entry(view, &views->list, link)\n\t\tdrop_all(view);",
+        "\traise_gen(views);\n\tlist_for_each_entry(view, &views->list, link) {\n"
+        "\t\tdrop_all(view);\n\t\tbreak;\n\t}"),
+    "flush forgets shared views": (
+        "view.c",
+        "\traise_gen(views);\n\tlist_for_each_entry(view, &views->list, link)\n\t\tdrop_all(view);",
+        "\traise_gen(views);\n\tlist_for_each_entry(view, &views->list, link)\n"
+        "\t\tif (view->vcpu >= 0)\n\t\t\tdrop_all(view);"),
+    "flush drops 4K leaves only": (
+        "view.c", "is_leaf(ops, table->entries[i], table->level)",
+        "table->level == 1 && ops->own_present(table->entries[i])"),
+    "flush skips a table's first entry": (
+        "view.c", "for (i = 0; i < ENTRIES && table->leaves; i++)",
+        "for (i = 1; i < ENTRIES && table->leaves; i++)"),
+    "flush skips a table's last entry": (
+        "view.c", "for (i = 0; i < ENTRIES && table->leaves; i++)",
+        "for (i = 0; i < ENTRIES - 1 && table->leaves; i++)"),
+    "flush_range ends a page early": (
+        "view.c", "end = gfn + min(nr, gfns - gfn);", "end = gfn + min(nr, gfns - gfn) - 1;"),
+    "flush_range starts a page late": (
+        "view.c", "\tend = gfn + min(nr, gfns - gfn);\n",
+        "\tend = gfn + min(nr, gfns - gfn);\n\tgfn++;\n"),
+    "flush_range ends a page late": (
+        "view.c", "end = gfn + min(nr, gfns - gfn);", "end = gfn + min(nr, gfns - gfn) + 1;"),
+    "flush_range steps a level too far": (
+        "view.c", "gfn = (gfn | (level_pages(level) - 1)) + 1;",
+        "gfn = (gfn | (level_pages(level + 1) - 1)) + 1;"),
+    "flush_range forgets huge leaves": (
+        "view.c", "is_leaf(ops, *slot, level) && (ops->own_rights(*slot) & rights)",
+        "level == 1 && (ops->own_rights(*slot) & rights)"),
+    "a dropped leaf is not cleared": (
+        "view.c", "\tWRITE_ONCE(*slot, 0);\n\tview->dropped", "\tview->dropped"),
+    "a new root does not drop": (
+        "view.c", "\t\tviews->base = base;\n\t\tlist_for_each_entry(view, &views->list, link)\n"
+        "\t\t\tdrop_all(view);", "\t\tviews->base = base;"),
+    "tables with leaves are not found by flushes": (
+        "view.c", "\tif (!table->leaves++)\n\t\tlist_move(&table->link, &view->live);",
+        "\ttable->leaves++;"),
+    # revokes
+    "weaken drops nothing": (
+        "view.c", "\t\tdrop_range(view, gfn, nr, rights);\n", ""),
+    "weaken reports nobody": (
+        "view.c", "\t\treport(view, dirty, bits);\n", ""),
+    "weaken does not report users of a shared view": (
+        "view.c", "if (view->vcpu < 0 || i == (unsigned int)view->vcpu)",
+        "if (i == (unsigned int)view->vcpu)"),
+    "weaken reports one vCPU of a shared view": (
+        "view.c", "if (view->vcpu < 0 || i ==", "if ((view->vcpu < 0 && !i) || i =="),
+    "weaken reports only what it dropped itself": (
+        "view.c",
+        "\t\tdrop_range(view, gfn, nr, rights);\n",
+        "\t\tif (!drop_range(view, gfn, nr, rights))\n\t\t\tcontinue;\n"),
+    "weaken knows W only": (
+        "view.c", "drop_range(view, gfn, nr, rights);\n\t\t/*",
+        "drop_range(view, gfn, nr, CHARIOT_W);\n\t\t/*"),
+    "weaken knows X only": (
+        "view.c", "drop_range(view, gfn, nr, rights);\n\t\t/*",
+        "drop_range(view, gfn, nr, CHARIOT_X);\n\t\t/*"),
+    "weaken takes the wrong vCPUs": (
+        "view.c", "view->vcpu >= 0 && view->vcpu != vcpu", "view->vcpu >= 0 && view->vcpu == vcpu"),
+    "weaken takes the wrong domains": (
+        "view.c", "view->domain != domain)", "view->domain == domain)"),
+    "weaken stops at the first view": (
+        "view.c", "\t\treport(view, dirty, bits);\n\t\tany = true;\n",
+        "\t\treport(view, dirty, bits);\n\t\tany = true;\n\t\tbreak;\n"),
+    "flushed forgets newer drops": (
+        "view.c", "view->vcpu == vcpu && view->dropped <= gen", "view->vcpu == vcpu"),
+    "flushed by one vCPU counts for all": (
+        "view.c", "view->vcpu == vcpu && view->dropped <= gen", "view->dropped <= gen"),
+    "a drop is not remembered": (
+        "view.c", "\tview->dropped = view->views->gen;\n", ""),
+    # installs
+    "rights beyond KVM's": (
+        "view.c", "\trights &= ops->rights(kvm_entry);\n", ""),
+    "leaves larger than KVM's": (
+        "view.c", "level = clamp(level, CHARIOT_LEVEL_4K, kvm_level);",
+        "level = clamp(level, CHARIOT_LEVEL_4K, CHARIOT_LEVEL_1G);"),
+    "entries without the right to read are derived from": (
+        "view.c", "\tif (!(rights & CHARIOT_R))\n\t\treturn CHARIOT_INSTALL_REFUSED;\n", ""),
+    "a table of KVM's is derived from": (
+        "view.c", "(kvm_level > CHARIOT_LEVEL_4K && !ops->large(kvm_entry))", "0"),
+    "the page inside a huge page is ignored": (
+        "view.c", "\tpa += (gfn & ", "\tpa += 0 * (gfn & "),
+    "a leaf replaces a table": (
+        "view.c", "return level == CHARIOT_LEVEL_4K || (level <= CHARIOT_LEVEL_1G && ops->large(entry));",
+        "return level <= CHARIOT_LEVEL_2M || (level <= CHARIOT_LEVEL_1G && ops->large(entry));"),
+    "splitting needs no flush": (
+        "view.c", "\t\t\tdrop_leaf(view, slot);\n\t\t\tflush = true;\n\t\t}\n\t\ttable =",
+        "\t\t\tdrop_leaf(view, slot);\n\t\t}\n\t\ttable ="),
+    "losing rights needs no flush": (
+        "view.c", "\t\t\t\tdrop_leaf(view, slot);\n\t\t\t\tflush = true;\n",
+        "\t\t\t\tdrop_leaf(view, slot);\n"),
+    "a larger leaf stays": (
+        "view.c", "\tif (level < at) {", "\tif (level < at && !is_leaf(ops, old, at)) {"),
+    "another frame is taken for more rights": (
+        "view.c", "(had & ~rights) || ops->derive(kvm_entry, pa, level, had) != old", "had & ~rights"),
+    "a vCPU beyond the view's addresses wraps": (
+        "view.c", "if (gfn >= view_gfns(view) || kvm_level <", "if (kvm_level <"),
+    "lookup beyond the view's addresses wraps": (
+        "view.c", "\tif (gfn >= view_gfns(view))\n\t\treturn 0;\n", ""),
+    "flush_range beyond the view's addresses wraps": (
+        "view.c", "end = gfn + min(nr, gfns - gfn);", "end = gfn + nr;"),
+    # memory
+    "tables are not bounded": (
+        "view.c", "if (cache->nr < nr || !pages_charge(views, nr))",
+        "if (cache->nr < nr || (!pages_charge(views, nr) && !(views->pages += nr)))"),
+    "an empty cache is used": (
+        "view.c", "if (cache->nr < nr || !pages", "if (!pages"),
+    "tables are charged before the cache is looked at": (
+        "view.c", "if (cache->nr < nr || !pages_charge(views, nr))",
+        "if (!pages_charge(views, nr) || cache->nr < nr)"),
+    "freed tables stay charged": (
+        "view.c", "\tviews->pages -= nr;\n", ""),
+    "a destroyed view stays charged": (
+        "view.c", "\tviews->pages--;\n", ""),
+    "a destroyed view stays in the list": (
+        "view.c", "\tlist_del(&view->link);\n", ""),
+    "a destroyed view keeps its empty tables": (
+        "view.c", "\tlist_splice_tail_init(&view->live, &tables);\n\tlist_splice_tail_init(&view->empty, &tables);",
+        "\tlist_splice_tail_init(&view->live, &tables);"),
+    "unlink leaves the root's entries": (
+        "view.c", "\t\tWRITE_ONCE(view->root[i], 0);\n", "\t\t;\n"),
+    "unlink does not drop leaves": (
+        "view.c", "\tdrop_all(view);\n\tfor (i", "\tfor (i"),
+    "a new root does not raise gen": (
+        "view.c", "\t\traise_gen(views);\n\t\tviews->base = base;", "\t\tviews->base = base;"),
+    "unlink does not raise gen": (
+        "view.c", "\traise_gen(views);\n\t/* A walker", "\t/* A walker"),
+    "a view's root is leaked when there is no room": (
+        "view.c", "\tif (!charged) {\n\t\tfree_page((unsigned long)view->root);", "\tif (!charged) {"),
+    # entries
+    "W without dirty": (
+        "entry_npt.c", "(entry & NPT_W) && (!tracked || (entry & NPT_D))", "entry & NPT_W"),
+    "not accessed, and derived from": (
+        "entry_npt.c", "\tif (tracked && !(entry & NPT_A))\n\t\treturn 0;\n", ""),
+    "KVM's present bit is ignored": (
+        "entry_npt.c", "(entry & (SPTE_MMU_PRESENT | NPT_P)) == (SPTE_MMU_PRESENT | NPT_P)",
+        "entry & NPT_P"),
+    "hardware's present bit is ignored": (
+        "entry_npt.c", "(entry & (SPTE_MMU_PRESENT | NPT_P)) == (SPTE_MMU_PRESENT | NPT_P)",
+        "entry & SPTE_MMU_PRESENT"),
+    "NX is lost": (
+        "entry_npt.c", "\tif (!(rights & CHARIOT_X))\n\t\tentry |= NPT_NX;\n", ""),
+    "W is not taken away": (
+        "entry_npt.c", "\tif (rights & CHARIOT_W)\n\t\tentry", "\tentry"),
+    "dirty is left to the CPU": (
+        "entry_npt.c", "entry |= NPT_W | NPT_D;", "entry |= NPT_W;"),
+    "accessed is left to the CPU": (
+        "entry_npt.c", "entry |= NPT_P | NPT_U | NPT_A;", "entry |= NPT_P | NPT_U;"),
+    "software bits are copied": (
+        "entry_npt.c", "entry |= kvm_entry & (NPT_PWT | NPT_PCD);",
+        "entry |= kvm_entry & (NPT_PWT | NPT_PCD | SPTE_MMU_PRESENT);"),
+    "memory type is lost": (
+        "entry_npt.c", "\tentry |= kvm_entry & (NPT_PWT | NPT_PCD);\n", ""),
+    "PS is kept in a 4K leaf": (
+        "entry_npt.c", "\telse if (pat)\n", "\telse\n"),
+}
+
+
+def judge(name, compile_command, tests):
+    """None if the mutant was killed, else why not."""
+    file, old, new = MUTANTS[name]
+    text = (MODULE / file).read_text()
+    if text.count(old) != 1:
+        return f"its text occurs {text.count(old)} times in {file}: adapt the mutation"
+    with tempfile.TemporaryDirectory() as directory:
+        for source in MODULE.glob("*.[ch]"):
+            (pathlib.Path(directory) / source.name).symlink_to(source)
+        mutant = pathlib.Path(directory) / file
+        mutant.unlink()
+        mutant.write_text(text.replace(old, new))
+        for test in tests:
+            out = f"{directory}/test"
+            command = compile_command.format(test=test, out=out, dir=directory)
+            built = subprocess.run(command, shell=True, capture_output=True, text=True)
+            if built.returncode:
+                return "does not compile: " + built.stderr.splitlines()[0]
+            try:
+                ran = subprocess.run([out], capture_output=True, timeout=SECONDS)
+            except subprocess.TimeoutExpired:
+                return None
+            if ran.returncode:
+                return None
+    return "survived"
+
+
+def main():
+    compile_command, *tests = sys.argv[1:]
+    only = os.environ.get("MUTANT")
+    names = [name for name in MUTANTS if not only or only in name]
+    print("KTAP version 1")
+    print(f"1..{len(names)}", flush=True)
+    failed = 0
+    with concurrent.futures.ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
+        verdicts = pool.map(lambda name: judge(name, compile_command, tests), names)
+        for number, (name, why) in enumerate(zip(names, verdicts), 1):
+            if why:
+                failed += 1
+                print(f"# {name}: {why}")
+            print(f"{'not ok' if why else 'ok'} {number} {name}", flush=True)
+    print(f"# {len(names) - failed} of {len(names)} killed")
+    return bool(failed)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,787 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Property test of the views: KVM, guests, grants and revokes in random order
+ * and step by step, on CPUs whose TLBs keep whatever the architecture lets them
+ * keep (model_tlb.h). Every translation that such a TLB holds is checked against
+ * KVM's tree and the ACL of that moment: it may allow nothing that these do not
+ * allow, or allowed until a flush that has not reached this vCPU yet.
+ *
+ * What this cannot show: races inside the functions of view.c (everything but
+ * the generation is read and written under one lock there), and mistakes of
+ * whoever calls them: the calls below are how the module must make them.
+ */
+#include <string.h>
+
+#include <linux/bits.h>
+#include <linux/err.h>
+#include <linux/list.h>
+#include <linux/mm.h>
+
+#include "ktap.h"
+#include "model_kvm.h"
+#include "model_tlb.h"
+#include "view.h"
+#include "view_audit.h"
+
+#define DOMAINS		3	/* 0: the kernel */
+#define ACL_OPS		2
+#define HELD		512
+
+struct params {
+	unsigned int vcpus;
+	int level;
+	bool tagged;		/* TLB entries are tagged by view, crossings do not flush (EPT) */
+	u64 pages_max;
+	unsigned int steps;
+};
+
+enum state {
+	GUEST,
+	FAULT,
+	EXIT,		/* on the way back into the guest */
+};
+
+struct vcpu {
+	struct model_tlb tlb;
+	struct model_root *root;
+	enum state state;
+	unsigned int phase;
+	unsigned int domain;		/* the view that is loaded */
+	unsigned int next_domain;
+	bool want_reload, want_flush;
+	struct chariot_view_cache cache;
+	/* the fault */
+	unsigned int hot;
+	unsigned int need;
+	u64 gen, base, flush_gen;
+	bool tell_late;
+	unsigned int rights[4];		/* by level, from the ACL; 0: differs in the group */
+	struct model_leaf leaf;
+	u64 accesses, faults, crossings;
+};
+
+enum acl_kind {
+	REVOKE,		/* a domain's grant */
+	REVOKE_STACK,	/* one vCPU's */
+	TEXT,		/* a domain's text: nobody else executes it */
+	ACL_KINDS,
+};
+
+struct acl_op {
+	bool busy;
+	enum acl_kind kind;
+	unsigned int step;
+	unsigned int domain, vcpu, lo, hi;
+	unsigned long dirty;
+};
+
+/* A right that was taken away by the ACL, which @pending vCPUs may still use. */
+struct held {
+	unsigned int domain, hot, right, pending, op;
+};
+
+struct unlinked {
+	bool busy;
+	struct list_head tables;
+	unsigned int users;
+};
+
+static struct world {
+	struct params p;
+	struct model_kvm kvm;
+	struct chariot_views views;
+	struct chariot_view *view[MODEL_VCPUS][DOMAINS];	/* [..][0]: all the same */
+	struct vcpu vcpu[MODEL_VCPUS];
+	bool granted[DOMAINS][MODEL_HOT];
+	bool stack[MODEL_VCPUS][DOMAINS][MODEL_HOT];
+	unsigned int text[MODEL_HOT];
+	struct acl_op ops[ACL_OPS];
+	struct held held[HELD];
+	unsigned int nr_held;
+	struct unlinked unlinked;
+	u64 results[8];
+	u64 checks, weakened, revokes, full, destroyed, refills;
+} w;
+
+static bool chance(unsigned int percent)
+{
+	return ktap_below(100) < percent;
+}
+
+static u64 tag_of(unsigned int vcpu)
+{
+	return w.p.tagged ? w.view[vcpu][w.vcpu[vcpu].domain]->root_pa : 0;
+}
+
+/* What the ACL lets @domain do on @vcpu. */
+static unsigned int acl_rights(unsigned int vcpu, unsigned int domain, unsigned int hot)
+{
+	unsigned int rights = CHARIOT_R;
+
+	if (!domain || w.granted[domain][hot] || w.stack[vcpu][domain][hot])
+		rights |= CHARIOT_W;
+	if (!w.text[hot] || w.text[hot] == domain)
+		rights |= CHARIOT_X;
+	return rights;
+}
+
+static bool acl_allows(unsigned int vcpu, unsigned int domain, unsigned int hot, unsigned int right)
+{
+	if (acl_rights(vcpu, domain, hot) & right)
+		return true;
+	for (unsigned int i = 0; i < w.nr_held; i++) {
+		const struct held *held = &w.held[i];
+
+		if (held->domain == domain && held->hot == hot && held->right == right &&
+		    (held->pending & (1u << vcpu)))
+			return true;
+	}
+	return false;
+}
+
+/* The invariant. @page is what the vCPU's TLB says about hot page @hot. */
+static void check_use(unsigned int vcpu, const struct model_page *page, unsigned int hot)
+{
+	struct vcpu *v = &w.vcpu[vcpu];
+	u64 pa = model_page_pa(page, w.kvm.gfn[hot]);
+	unsigned int domain = v->domain, right;
+
+	w.checks++;
+	CHECK(v->root == w.kvm.root);
+	for (domain = 0; w.p.tagged && domain < DOMAINS; domain++)
+		if (w.view[vcpu][domain] && w.view[vcpu][domain]->root_pa == page->tag)
+			break;
+	if (domain == DOMAINS)
+		ktap_fail(__FILE__, __LINE__, "a translation by a view that is gone");
+	if (!w.p.tagged)
+		domain = v->domain;
+	for (right = CHARIOT_R; right <= CHARIOT_X; right <<= 1) {
+		if (!(page->rights & right))
+			continue;
+		if (!model_allows(&w.kvm, v->root, vcpu, hot, pa, right))
+			ktap_fail(__FILE__, __LINE__,
+				  "vcpu %u domain %u gfn 0x%llx: right %u to 0x%llx, not KVM's",
+				  vcpu, domain, w.kvm.gfn[hot], right, pa);
+		if (!acl_allows(vcpu, domain, hot, right))
+			ktap_fail(__FILE__, __LINE__,
+				  "vcpu %u domain %u gfn 0x%llx: right %u was revoked",
+				  vcpu, domain, w.kvm.gfn[hot], right);
+	}
+}
+
+/* Everything that a vCPU in the guest could use now. */
+static void check_tlb(unsigned int vcpu)
+{
+	struct model_tlb *tlb = &w.vcpu[vcpu].tlb;
+
+	if (w.vcpu[vcpu].state != GUEST)
+		return;
+	for (unsigned int i = 0; i < tlb->nr_pages; i++)
+		for (unsigned int h = 0; h < MODEL_HOT; h++)
+			if (model_page_covers(&tlb->pages[i], w.kvm.gfn[h]))
+				check_use(vcpu, &tlb->pages[i], h);
+}
+
+/* ---- how the module makes its calls ---- */
+
+static void on_flush(struct model_kvm *kvm, bool all, u64 gfn, u64 nr)
+{
+	if (all)
+		chariot_views_flush(&w.views);
+	else
+		chariot_views_flush_range(&w.views, gfn, nr);
+}
+
+/* Like a request that KVM waits for: on return the vCPU is outside and flushes before it enters. */
+static void request_flush(unsigned int vcpu)
+{
+	struct vcpu *v = &w.vcpu[vcpu];
+
+	v->want_flush = true;
+	if (v->state == GUEST) {
+		v->state = EXIT;
+		v->phase = 0;
+	}
+}
+
+static void on_request(struct model_kvm *kvm, unsigned int vcpu, bool reload)
+{
+	request_flush(vcpu);
+	w.vcpu[vcpu].want_reload |= reload;
+}
+
+/* Whoever may have used @view. */
+static unsigned int users_of(const struct chariot_view *view)
+{
+	return view->vcpu < 0 ? (1u << w.p.vcpus) - 1 : 1u << view->vcpu;
+}
+
+static void request_flush_users(unsigned int users)
+{
+	for (unsigned int i = 0; i < w.p.vcpus; i++)
+		if (users & (1u << i))
+			request_flush(i);
+}
+
+static void begin_unlink(struct chariot_view *view)
+{
+	if (w.unlinked.busy)
+		return;
+	w.unlinked.busy = true;
+	w.unlinked.users = users_of(view);
+	INIT_LIST_HEAD(&w.unlinked.tables);
+	chariot_view_unlink(view, &w.unlinked.tables);
+	CHECK_EQ(view->filled, 0);
+}
+
+static void go_on_unlink(void)
+{
+	if (w.unlinked.users) {
+		unsigned int vcpu = __builtin_ctz(w.unlinked.users);
+
+		request_flush(vcpu);
+		w.unlinked.users &= ~(1u << vcpu);
+		return;
+	}
+	chariot_view_free_tables(&w.views, &w.unlinked.tables);
+	w.unlinked.busy = false;
+}
+
+/* The view of a domain on a vCPU, made when it is needed; NULL: no memory. */
+static struct chariot_view *get_view(unsigned int vcpu, unsigned int domain)
+{
+	struct chariot_view *view = w.view[vcpu][domain];
+
+	if (view)
+		return view;
+	if (chance(5))
+		shim_fail_alloc(ktap_below(2), false);
+	view = chariot_view_create(&w.views, domain, domain ? (s32)vcpu : -1, w.p.level);
+	shim_fail_alloc(~0ul, false);
+	if (IS_ERR(view)) {
+		CHECK(PTR_ERR(view) == -ENOSPC || PTR_ERR(view) == -ENOMEM);
+		if (PTR_ERR(view) == -ENOSPC) {
+			CHECK(w.views.pages == w.views.pages_max);
+			begin_unlink(w.view[0][0]);
+		}
+		return NULL;
+	}
+	w.view[vcpu][domain] = view;
+	return view;
+}
+
+/* A domain goes away: nobody is in its view, and who was has flushed. */
+static void destroy_view(unsigned int vcpu, unsigned int domain)
+{
+	struct chariot_view *view = w.view[vcpu][domain];
+
+	if (!domain || !view || w.vcpu[vcpu].domain == domain)
+		return;
+	request_flush(vcpu);
+	w.view[vcpu][domain] = NULL;
+	chariot_view_destroy(view);
+	w.destroyed++;
+}
+
+/* chariot_view_install(), and what its result promises. */
+static enum chariot_install checked_install(unsigned int vcpu, int level, unsigned int rights)
+{
+	struct vcpu *v = &w.vcpu[vcpu];
+	struct chariot_view *view = w.view[vcpu][v->domain];
+	u64 pages = w.views.pages, filled = view->filled, old, new;
+	unsigned int cached = v->cache.nr;
+	int old_level, new_level;
+	enum chariot_install ret;
+
+	old = chariot_view_lookup(view, w.kvm.gfn[v->hot], &old_level);
+	ret = chariot_view_install(view, &v->cache, v->gen, v->base, w.kvm.gfn[v->hot], level,
+				   v->leaf.entry, v->leaf.level, rights);
+	new = chariot_view_lookup(view, w.kvm.gfn[v->hot], &new_level);
+	w.results[ret]++;
+	CHECK(w.views.pages <= w.views.pages_max && w.views.pages <= w.views.pages_peak);
+	if (ret != CHARIOT_INSTALL_DONE && ret != CHARIOT_INSTALL_FLUSH) {
+		CHECK_EQ(new, old);
+		CHECK_EQ(new_level, old_level);
+		CHECK_EQ(pages, w.views.pages);
+		CHECK_EQ(filled, view->filled);
+		CHECK_EQ(cached, v->cache.nr);
+		CHECK(ret != CHARIOT_INSTALL_FULL || cached < CHARIOT_VIEW_CACHE ||
+		      w.views.pages + CHARIOT_VIEW_CACHE > w.views.pages_max);
+		return ret;
+	}
+	CHECK(new && new_level <= level && new_level <= v->leaf.level && new_level <= old_level);
+	CHECK(v->leaf.entry & BIT_ULL(5));	/* or KVM never learns of the access */
+	if (old) {
+		bool lost = old_level != new_level || ((old ^ new) & GENMASK_ULL(51, 12)) ||
+			    ((old & ~new) & BIT_ULL(1)) || ((new & ~old) & BIT_ULL(63));
+
+		CHECK_EQ(ret == CHARIOT_INSTALL_FLUSH, lost);
+	} else {
+		CHECK_EQ(ret, CHARIOT_INSTALL_DONE);
+	}
+	return ret;
+}
+
+/* ---- a vCPU ---- */
+
+static void leave_fault(struct vcpu *v)
+{
+	v->state = EXIT;
+	v->phase = 0;
+}
+
+static void step_fault(unsigned int vcpu)
+{
+	struct vcpu *v = &w.vcpu[vcpu];
+	struct chariot_view *view = w.view[vcpu][v->domain];
+	unsigned int owner = w.text[v->hot], rights, lo, hi, h;
+	int level;
+
+	switch (v->phase++) {
+	case 0:		/* judge: another view, or not allowed at all */
+		rights = acl_rights(vcpu, v->domain, v->hot);
+		if (!(rights & v->need)) {
+			if (v->need == CHARIOT_X)
+				v->next_domain = owner;
+			else if (chance(50))
+				v->next_domain = 0;
+			leave_fault(v);
+		}
+		return;
+	case 1:
+		v->gen = chariot_views_gen(&w.views);
+		v->base = v->root->addr;
+		return;
+	case 2:
+		for (level = 1; level <= 3; level++) {
+			rights = acl_rights(vcpu, v->domain, v->hot);
+			model_group(&w.kvm, v->hot, level, &lo, &hi);
+			for (h = lo; h < hi; h++)
+				if (acl_rights(vcpu, v->domain, h) != rights)
+					rights = 0;
+			v->rights[level] = rights;
+		}
+		if (!(v->rights[1] & v->need))
+			v->phase = 0;
+		return;
+	case 3:
+		v->leaf = v->root->leaf[v->hot];
+		/* Delegated first, then derived; an unfit entry is offered sometimes. */
+		if (!chance(5) && !(chariot_entry_npt.rights(v->leaf.entry) & v->need)) {
+			model_fault(&w.kvm, v->root, v->hot, v->need == CHARIOT_W,
+				    v->need == CHARIOT_X);
+			v->phase = 1;
+			if (chance(30) || v->want_reload || w.kvm.blocked[v->hot] ||
+			    w.kvm.mmio[v->hot])
+				leave_fault(v);
+		}
+		return;
+	}
+
+	if (chance(3))
+		shim_fail_alloc(ktap_below(4), false);
+	/* Where memory is short, what is in the cache may still do. */
+	CHECK(!chariot_view_topup(&v->cache) || v->cache.nr < CHARIOT_VIEW_CACHE);
+	shim_fail_alloc(~0ul, false);
+
+	for (level = v->leaf.level; !v->rights[level]; level--)
+		;
+	rights = v->rights[level];
+	if (chance(10))
+		level = 1 + ktap_below(level);
+	else if (level < 3 && v->rights[level + 1] == rights)
+		level += ktap_below(2);	/* beyond KVM's leaf: not to be heeded */
+	if (chance(10))
+		rights &= CHARIOT_R | v->need;
+	leave_fault(v);
+	switch (checked_install(vcpu, level, rights)) {
+	case CHARIOT_INSTALL_FLUSH:
+		request_flush_users(users_of(view));
+		break;
+	case CHARIOT_INSTALL_STALE:
+		if (!v->want_reload) {
+			v->state = FAULT;
+			v->phase = ktap_below(2);
+		}
+		break;
+	case CHARIOT_INSTALL_FULL:
+		w.full++;
+		if (v->cache.nr == CHARIOT_VIEW_CACHE)
+			begin_unlink(chance(50) ? view : w.view[0][0]);
+		break;
+	case CHARIOT_INSTALL_REFUSED:
+		model_fault(&w.kvm, v->root, v->hot, false, false);
+		break;
+	case CHARIOT_INSTALL_DONE:
+		w.refills++;
+		break;
+	}
+}
+
+static void step_exit(unsigned int vcpu)
+{
+	struct vcpu *v = &w.vcpu[vcpu];
+
+	switch (v->phase++) {
+	case 0:
+		if (v->want_reload) {
+			if (v->root)
+				model_put_root(&w.kvm, v->root);
+			v->root = NULL;
+			v->want_reload = false;
+			return;
+		}
+		return;
+	case 1:
+		if (v->root)
+			return;
+		v->root = model_get_root(&w.kvm);
+		v->phase = 10;
+		return;
+	case 10:	/* the same page as before can be another root */
+		if (!chariot_views_set_base(&w.views, v->root->addr))
+			chariot_views_flush(&w.views);
+		v->want_flush = true;
+		v->phase = 2;
+		return;
+	case 2:
+		if (v->next_domain == v->domain)
+			return;
+		if (get_view(vcpu, v->next_domain)) {
+			v->domain = v->next_domain;
+			v->crossings++;
+			if (!w.p.tagged)
+				v->want_flush = true;
+		}
+		v->next_domain = v->domain;
+		return;
+	case 3:
+		if (!v->want_flush)
+			v->phase = 5;
+		else
+			v->flush_gen = chariot_views_gen(&w.views);
+		return;
+	case 4:
+		/* The flush is certain to come before the guest runs. Or tell when it did. */
+		v->tell_late = chance(50);
+		if (!v->tell_late)
+			chariot_views_flushed(&w.views, vcpu, v->flush_gen);
+		return;
+	}
+	if (v->want_flush)
+		model_tlb_flush(&v->tlb);
+	v->want_flush = false;
+	v->phase = 0;
+	if (!v->want_reload)
+		v->state = GUEST;
+}
+
+static void step_guest(unsigned int vcpu)
+{
+	struct vcpu *v = &w.vcpu[vcpu];
+	struct chariot_view *view = w.view[vcpu][v->domain];
+	unsigned int hot = model_hot(&w.kvm), need = 1u << ktap_below(3);
+	const struct model_page *page;
+	bool hit = false;
+
+	if (v->tell_late && chance(20)) {
+		chariot_views_flushed(&w.views, vcpu, v->flush_gen);
+		v->tell_late = false;
+	}
+	if (chance(3)) {
+		v->next_domain = ktap_below(DOMAINS);
+		v->state = EXIT;
+		v->phase = 0;
+		return;
+	}
+	v->accesses++;
+	for (unsigned int i = 0; i < v->tlb.nr_pages; i++) {
+		page = &v->tlb.pages[i];
+		if (page->tag != tag_of(vcpu) || !model_page_covers(page, w.kvm.gfn[hot]))
+			continue;
+		check_use(vcpu, page, hot);
+		hit |= page->rights & need;
+	}
+	if (hit && !chance(20))
+		return;
+	page = model_tlb_walk(&v->tlb, tag_of(vcpu), view->root_pa, view->level,
+			      w.kvm.gfn[hot]);
+	if (page) {
+		check_use(vcpu, page, hot);
+		hit |= page->rights & need;
+	}
+	if (hit || chance(10))	/* or speculation: no fault */
+		return;
+	v->faults++;
+	v->hot = hot;
+	v->need = need;
+	v->state = FAULT;
+	v->phase = 0;
+}
+
+static void step_vcpu(unsigned int vcpu)
+{
+	switch (w.vcpu[vcpu].state) {
+	case GUEST:
+		step_guest(vcpu);
+		break;
+	case FAULT:
+		step_fault(vcpu);
+		break;
+	case EXIT:
+		step_exit(vcpu);
+		break;
+	}
+}
+
+/* ---- grants and revokes ---- */
+
+static void hold(struct acl_op *op, unsigned int domain, unsigned int hot, unsigned int right,
+		 unsigned int vcpus)
+{
+	CHECK(w.nr_held < HELD);
+	w.held[w.nr_held++] = (struct held) { domain, hot, right, vcpus, op - w.ops };
+}
+
+static void begin_acl(struct acl_op *op)
+{
+	unsigned int all = (1u << w.p.vcpus) - 1, h, d;
+
+	op->busy = true;
+	op->step = 0;
+	op->kind = ktap_below(ACL_KINDS);
+	op->domain = 1 + ktap_below(DOMAINS - 1);
+	op->vcpu = ktap_below(w.p.vcpus);
+	op->lo = model_hot(&w.kvm);
+	op->hi = op->lo + 1 + (chance(50) ? 0 : ktap_below(4));
+	if (chance(15)) {
+		op->lo -= op->lo % MODEL_PER_BLOCK;
+		op->hi = op->lo + MODEL_PER_BLOCK;
+	}
+	op->hi = op->hi > MODEL_HOT ? MODEL_HOT : op->hi;
+	op->dirty = 0;
+	for (h = op->lo; h < op->hi; h++) {
+		switch (op->kind) {
+		case REVOKE:
+			if (w.granted[op->domain][h])
+				hold(op, op->domain, h, CHARIOT_W, all);
+			w.granted[op->domain][h] = false;
+			break;
+		case REVOKE_STACK:
+			if (w.stack[op->vcpu][op->domain][h])
+				hold(op, op->domain, h, CHARIOT_W, 1u << op->vcpu);
+			w.stack[op->vcpu][op->domain][h] = false;
+			break;
+		default:
+			for (d = 0; d < DOMAINS; d++)
+				if (d != op->domain && (!w.text[h] || w.text[h] == d))
+					hold(op, d, h, CHARIOT_X, all);
+			w.text[h] = op->domain;
+			break;
+		}
+	}
+}
+
+static void weaken(struct acl_op *op)
+{
+	u64 gfn = w.kvm.gfn[op->lo], nr = w.kvm.gfn[op->hi - 1] - gfn + 1;
+	unsigned int d;
+	bool any = false;
+
+	switch (op->kind) {
+	case REVOKE:
+		any = chariot_views_weaken(&w.views, op->domain, -1, gfn, nr, CHARIOT_W,
+					   &op->dirty, w.p.vcpus);
+		break;
+	case REVOKE_STACK:
+		any = chariot_views_weaken(&w.views, op->domain, op->vcpu, gfn, nr, CHARIOT_W,
+					   &op->dirty, w.p.vcpus);
+		CHECK(!(op->dirty & ~(1ul << op->vcpu)));
+		break;
+	default:
+		if (chance(50)) {
+			any = chariot_views_weaken(&w.views, CHARIOT_DOMAIN_ANY, -1, gfn, nr,
+						   CHARIOT_X, &op->dirty, w.p.vcpus);
+			break;
+		}
+		for (d = 0; d < DOMAINS; d++)
+			if (d != op->domain)
+				any |= chariot_views_weaken(&w.views, d, -1, gfn, nr,
+							    CHARIOT_W | CHARIOT_X, &op->dirty,
+							    w.p.vcpus);
+		break;
+	}
+	CHECK_EQ(any, !!op->dirty);
+	CHECK(!(op->dirty >> w.p.vcpus));
+	w.weakened += any;
+}
+
+static void go_on_acl(struct acl_op *op)
+{
+	unsigned int safe, vcpu;
+
+	if (!op->step++) {
+		weaken(op);
+		safe = ~op->dirty;
+	} else if (op->dirty) {
+		do {
+			vcpu = ktap_below(w.p.vcpus);
+		} while (!(op->dirty & (1ul << vcpu)));
+		request_flush(vcpu);
+		op->dirty &= ~(1ul << vcpu);
+		safe = 1u << vcpu;
+	} else {
+		safe = ~0u;
+	}
+	for (unsigned int i = 0; i < w.nr_held; i++) {
+		if (w.held[i].op != op - w.ops)
+			continue;
+		w.held[i].pending &= ~safe;
+		if (!w.held[i].pending)
+			w.held[i--] = w.held[--w.nr_held];
+	}
+	if (safe == ~0u) {
+		op->busy = false;
+		w.revokes++;
+	}
+}
+
+static void step_acl(void)
+{
+	struct acl_op *op = &w.ops[ktap_below(ACL_OPS)];
+	unsigned int lo = model_hot(&w.kvm), hi = lo + 1 + ktap_below(4), h;
+	unsigned int domain = 1 + ktap_below(DOMAINS - 1), how = ktap_below(10);
+
+	if (op->busy) {
+		go_on_acl(op);
+		return;
+	}
+	if (how < 4) {
+		begin_acl(op);
+		return;
+	}
+	if (chance(20)) {
+		lo -= lo % MODEL_PER_BLOCK;
+		hi = lo + MODEL_PER_BLOCK;
+	}
+	for (h = lo; h < hi && h < MODEL_HOT; h++) {
+		if (how < 7)
+			w.granted[domain][h] = true;
+		else if (how < 8)
+			w.stack[ktap_below(w.p.vcpus)][domain][h] = true;
+		else
+			w.text[h] = 0;
+	}
+}
+
+/* The counts that flushes and limits rely on. */
+static void audit(void)
+{
+	struct list_head *item;
+	u64 pages = view_audit(&w.views);
+
+	if (w.unlinked.busy)
+		list_for_each(item, &w.unlinked.tables)
+			pages++;
+	CHECK_EQ(pages, w.views.pages);
+}
+
+static void simulate(const struct params *params)
+{
+	u64 walks = 0, accesses = 0;
+	unsigned int i, d, vcpu = 0;
+
+	memset(&w, 0, sizeof(w));
+	w.p = *params;
+	model_kvm_init(&w.kvm, w.p.vcpus, w.p.level);
+	w.kvm.flush = on_flush;
+	w.kvm.request = on_request;
+	chariot_views_init(&w.views, &chariot_entry_npt, w.p.pages_max);
+	w.view[0][0] = chariot_view_create(&w.views, 0, -1, w.p.level);
+	CHECK(!IS_ERR(w.view[0][0]));
+	for (i = 0; i < w.p.vcpus; i++) {
+		w.view[i][0] = w.view[0][0];
+		w.vcpu[i].state = EXIT;
+		w.vcpu[i].want_reload = true;
+	}
+
+	for (unsigned int step = 0; step < w.p.steps; step++) {
+		unsigned int what = ktap_below(1000);
+
+		/* In bursts, so that some are left behind in the middle of something. */
+		if (chance(10))
+			vcpu = ktap_below(w.p.vcpus);
+		if (what < 900)
+			step_vcpu(vcpu);
+		else if (what < 940)
+			model_step(&w.kvm);
+		else if (what < 990)
+			step_acl();
+		else if (what < 991)
+			destroy_view(ktap_below(w.p.vcpus), ktap_below(DOMAINS));
+		else if (w.unlinked.busy)
+			go_on_unlink();
+		else if (chance(1))
+			begin_unlink(w.view[0][0]);
+		if (!(step % 16))
+			check_tlb(ktap_below(w.p.vcpus));
+		if (!(step % 512))
+			audit();
+	}
+
+	audit();
+	while (w.unlinked.busy)
+		go_on_unlink();
+	for (i = 0; i < w.p.vcpus; i++) {
+		struct vcpu *v = &w.vcpu[i];
+
+		walks += v->tlb.walks;
+		accesses += v->accesses;
+		for (d = 1; d < DOMAINS; d++)
+			if (w.view[i][d])
+				chariot_view_destroy(w.view[i][d]);
+		chariot_view_cache_free(&v->cache);
+		model_tlb_free(&v->tlb);
+	}
+	chariot_view_destroy(w.view[0][0]);
+	CHECK_EQ(w.views.pages, 0);
+	CHECK(list_empty(&w.views.list));
+
+	ktap_note("%u steps, %llu accesses, %llu walks, %llu checks", w.p.steps, accesses, walks,
+		  w.checks);
+	ktap_note("installs: %llu done, %llu flush, %llu stale, %llu full, %llu refused",
+		  w.results[0], w.results[1], w.results[2], w.results[3], w.results[4]);
+	ktap_note("%llu of %llu revokes had to flush, %llu views destroyed, peak %llu pages",
+		  w.weakened, w.revokes, w.destroyed, w.views.pages_peak);
+	/* Not vacuous: everything happened often. */
+	for (i = 0; i < MODEL_KINDS; i++)
+		CHECK(w.kvm.done[i] > w.p.steps / 20000);
+	CHECK(w.weakened > w.p.steps / 1000);
+	CHECK(w.results[CHARIOT_INSTALL_DONE] > w.p.steps / 100);
+	CHECK(w.results[CHARIOT_INSTALL_STALE] > w.p.steps / 10000);
+}
+
+TEST(asid_two_vcpus)
+{
+	simulate(&(struct params) { 2, 4, false, 1000, 400000 });
+}
+
+TEST(tagged_two_vcpus)
+{
+	simulate(&(struct params) { 2, 4, true, 1000, 400000 });
+}
+
+TEST(asid_one_vcpu_roots_come_back)
+{
+	simulate(&(struct params) { 1, 4, false, 1000, 200000 });
+}
+
+TEST(tagged_four_vcpus_five_levels)
+{
+	simulate(&(struct params) { 4, 5, true, 1000, 400000 });
+}
+
+TEST(tagged_page_tables_bounded)
+{
+	simulate(&(struct params) { 3, 4, true, 30, 400000 });
+}
