@@ -14,7 +14,7 @@
 #include "judge.h"
 #include "stack.h"
 #include "trace.h"
-#include "vex.h"
+#include "vector.h"
 
 #define INSN_MAX	15
 
@@ -205,8 +205,8 @@ int chariot_emulate(struct chariot_vm *vm, struct chariot_vcpu *cv, u32 domain, 
 	if (chariot_guest_read(vcpu, rip, code, len) ||
 	    (len < INSN_MAX && chariot_guest_read(vcpu, rip + len, code + len, INSN_MAX - len)))
 		memset(code + len, 0, INSN_MAX - len);
-	if (chariot_is_vex(code)) {
-		ret = chariot_emulate_vex(vm, cv, domain, code, gpa);
+	if (chariot_is_vector_store(code)) {
+		ret = chariot_emulate_vector(vm, cv, domain, code, gpa);
 		return ret < 0 ? give_up(vm, cv, domain, gpa) : ret;
 	}
 
