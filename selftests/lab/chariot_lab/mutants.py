@@ -1,6 +1,44 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Copies of Debian's e1000.ko with a fault in them, for the lab guest: /lab/extra/<mutant>/e1000.ko."""
+"""
+Copies of Debian's e1000.ko with one fault in each, for the lab guest: /lab/extra/<mutant>/e1000.ko.
+
+What the mutator says about a mutant lies beside it (about): where the fault is and what it hits.
+"""
+
+import hashlib
+import subprocess
+import tempfile
+from pathlib import Path
+
+from . import image, paths
+from .progress import Failed
+
+MUTATE = paths.SOURCE / "selftests" / "inject" / "mutate"
+#: all strike in e1000_clean, the driver's poll function, when the download is under way
+MUTANTS = {
+    "wild-data": "--kind wild-store --function e1000_clean --call napi_complete_done --target init_uts_ns",
+    "wild-crash": "--kind wild-store --function e1000_clean --call napi_complete_done --target tcp_prot",
+    "overrun": "--kind memcpy-overrun --function e1000_clean --call napi_complete_done",
+}
 
 
 def build():
-    """Makes the mutants."""
+    """Makes the mutants that are not there yet."""
+    if not MUTATE.exists():
+        return
+    source = image.ModuleIndex().files["e1000"]
+    mutator = hashlib.sha256(b"".join(p.read_bytes() for p in sorted(MUTATE.parent.glob("*")) if p.is_file()))
+    for name, options in MUTANTS.items():
+        folder = paths.PRODUCTS / "extra" / name
+        key = f"{mutator.hexdigest()} {source} {options}"
+        if (folder / "key").exists() and (folder / "key").read_text() == key:
+            continue
+        with tempfile.TemporaryDirectory() as work:
+            output = Path(work) / "e1000.ko"
+            done = subprocess.run([MUTATE, *options.split(), source, output], capture_output=True, text=True,
+                                  check=False)
+            if done.returncode:
+                raise Failed(f"mutate {options}: {done.stderr.strip()}")
+            image.write_if_changed(folder / "e1000.ko", output.read_bytes())
+        image.write_if_changed(folder / "about", done.stdout.encode())
+        image.write_if_changed(folder / "key", key.encode())

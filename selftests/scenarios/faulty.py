@@ -1,0 +1,107 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""
+A copy of e1000 with one fault in it (selftests/inject), in the middle of a download.
+
+Without Chariot the guest comes to harm. With it, the write never reaches memory, the report names the driver, the
+instruction and the target, and the download completes with the right checksum.
+"""
+
+import argparse
+
+import health_signs
+import labguest
+from report import Report
+
+
+def about(mutant):
+    """What the mutator says about a mutant."""
+    with open(f"{labguest.LAB}/extra/{mutant}/about", encoding="utf-8") as file:
+        lines = [line.partition(":") for line in file.read().splitlines()]
+    return {key.strip(): value.strip() for key, _, value in lines}
+
+
+def guest_options(fault):
+    """The guest's options for a fault: where its target is, and a crash ends it."""
+    symbol = fault.get("target", "").partition("+")[0]
+    return "oops=panic" + (f" chariot.symbol={symbol}" if symbol.isidentifier() and symbol != "directmap" else "")
+
+
+def harm(guest, expected):
+    """The ways in which a guest came to harm, in words."""
+    found = []
+    crash = health_signs.crash(guest.console)
+    if crash:
+        found.append(f"kernel crashed: {crash}")
+    if guest.said("ostype") not in (None, "Linux"):
+        found.append(f"kernel data overwritten: it calls itself {guest.said('ostype')!r}, not 'Linux'")
+    if guest.said("sha256") != expected:
+        found.append("download did not complete" if guest.said("sha256") is None else "download is corrupted")
+    return found
+
+
+def target_address(guest, fault):
+    """The guest's virtual address that a wild store aims at; None when it is not at a symbol."""
+    symbol = guest.said("symbol")
+    if not symbol:
+        return None
+    return int(symbol.split()[0], 16) + int(fault["target"].partition("+")[2] or "0", 0)
+
+
+def matching(violations, fault):
+    """The violations that are at the fault's place."""
+    return [v for v in violations if fault["faulting"] in (v.get("function"), v.get("caller-function"))]
+
+
+def without(report, mutant, fault, expected):
+    """The fault strikes."""
+    with labguest.Guest("without", "download", extra=mutant, may_crash=True, options=guest_options(fault)) as guest:
+        guest.wait_end(120)
+        found = harm(guest, expected)
+        report.check("without Chariot: the guest comes to harm", found, f"it said {guest.messages()}")
+        for line in found:
+            report.note(line)
+
+
+def isolated(report, mutant, fault, expected, smp):
+    """The fault is stopped and reported."""
+    report.check("host module loads", labguest.load_host_module())
+    with labguest.Guest("with", "download", extra=mutant, smp=smp, chariot="isolate=e1000,policy=block",
+                        options=f"chariot.agent=1 {guest_options(fault)}") as guest:
+        report.check("guest runs to its end", guest.wait_end(280), f"it said: {guest.messages()}")
+        report.equal("no harm", harm(guest, expected), [])
+        violations = guest.violations()
+        report.check("violation reported", violations, f"query-chariot: {guest.info}")
+        found = matching(violations, fault)
+        report.check(f"report names the instruction: {fault['faulting']}", found,
+                     "\n".join(f"{v.get('function')} caller {v.get('caller-function')} -> {v.get('target')}"
+                               for v in violations[:5]))
+        report.equal("no other violation", [v for v in violations if v not in found], [])
+        report.check("every report names the driver, and is a block",
+                     all(v["name"] == "e1000" and v["blocked"] for v in violations))
+        if found:
+            if fault["kind"] == "wild-store":
+                report.equal("report names the target", found[0]["address"], target_address(guest, fault))
+                report.equal("report names the size", found[0]["size"], int(fault["size"], 0))
+            else:
+                report.check("report names the library function's caller", found[0]["library"], str(found[0]))
+            report.note(f"{found[0]}")
+    report.check("host module unloads", labguest.unload_host_module())
+
+
+def main():
+    """Runs a mutant without Chariot, then with it."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("mutant")
+    parser.add_argument("--smp", type=int, default=1)
+    args = parser.parse_args()
+    report = Report()
+    expected = labguest.server()
+    fault = about(args.mutant)
+    report.note(f"fault: {fault}")
+    without(report, args.mutant, fault, expected)
+    isolated(report, args.mutant, fault, expected, args.smp)
+    report.done()
+
+
+if __name__ == "__main__":
+    main()
