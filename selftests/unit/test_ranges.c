@@ -99,6 +99,21 @@ TEST(a_cut_that_cannot_be_made_removes_the_span)
 	chariot_ranges_clear(&set);
 }
 
+TEST(a_cut_that_grows_the_array_keeps_both_ends)
+{
+	unsigned int i;
+
+	chariot_ranges_init(&set, 64, CHARIOT_DATA_FIXED);
+	CHECK_EQ(chariot_ranges_add(&set, 0, 0x1000, 0), 0);
+	for (i = 1; i < set.capacity; i++)
+		CHECK_EQ(chariot_ranges_add(&set, 0x1000 * i, 0x1000, i), 0);
+	CHECK_EQ(chariot_ranges_remove(&set, 0x1400, 0x100), 1);
+	CHECK_EQ(chariot_ranges_find(&set, 0x13ff)->len, 0x400);
+	CHECK(!chariot_ranges_meets(&set, 0x1400, 0x100));
+	CHECK_EQ(chariot_ranges_find(&set, 0x1500)->len, 0xb00);
+	chariot_ranges_clear(&set);
+}
+
 /* One note per byte: 0 or the number of the span (never reused, so cuts show). */
 struct note {
 	u32 span;
@@ -149,7 +164,7 @@ static void compare(u64 base, enum chariot_ranges_data rule)
 	u64 i;
 
 	CHECK_EQ(set.nr, spans_in(0, BYTES));
-	CHECK(set.nr <= set.max);
+	CHECK(set.nr <= set.capacity && set.capacity <= set.max);
 	for (i = 0; i < BYTES; i++) {
 		const struct chariot_span *span = chariot_ranges_find(&set, base + i);
 

@@ -145,6 +145,18 @@ TEST(domains)
 		EXPECT(without[i], r.domain = 1, CHARIOT_BAD_DOMAIN);
 		EXPECT(without[i], r.domain = U16_MAX, CHARIOT_BAD_DOMAIN);
 	}
+	/* the core kernel is none, even if its bit were set */
+	for (i = 0; i < ARRAY_SIZE(with); i++) {
+		const struct chariot_rec_limits all = { ~0u, GPA_END, is_memory, &asked };
+		struct chariot_rec r = sound(with[i]);
+
+		r.domain = 31;
+		CHECK_EQ(chariot_rec_check(&r, &all), SOUND);
+		r.domain = 32;
+		CHECK_EQ(chariot_rec_check(&r, &all), CHARIOT_BAD_DOMAIN);
+		r.domain = 0;
+		CHECK_EQ(chariot_rec_check(&r, &all), CHARIOT_BAD_DOMAIN);
+	}
 	/* an APIC id */
 	EXPECT(CHARIOT_REC_CPU, r.domain = 0, SOUND);
 	EXPECT(CHARIOT_REC_CPU, r.domain = U16_MAX, SOUND);
