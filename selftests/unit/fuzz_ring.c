@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * Fuzzes the consumer of the report ring with arbitrary memory that changes
- * while it is read, and chariot_rec_check() with whatever comes out.
+ * while it is read.
  *
  * Input: 8 bytes position, 8 bytes head, 1 byte of settings, then the records
  * (as much as there is; the rest is as an honest guest leaves it), of which
@@ -24,8 +24,6 @@ int LLVMFuzzerTestOneInput(const u8 *data, size_t size);
 		}								\
 	} while (0)
 
-#define GPA_END (1ull << 46)
-
 static const u8 *script, *script_end;
 
 static u8 script_byte(void)
@@ -45,43 +43,6 @@ static void change(struct ring_guest *guest, u64 offset)
 		guest->memory.header.head += (s8)script_byte();
 	else if (offset + what % 32 < sizeof(guest->memory))
 		memory[offset + what % 32] = script_byte();
-}
-
-static bool is_memory(void *ctx, u64 gpa, u64 len, bool mmio)
-{
-	REQUIRE(len && gpa < GPA_END && len <= GPA_END - gpa);
-	return mmio ? gpa >> 32 : !(gpa >> 32);
-}
-
-/* What the rest of the module relies on, said once more in another way. */
-static void judge(const struct chariot_rec *rec)
-{
-	const struct chariot_rec_limits limits = { 0x1fffe, GPA_END, is_memory, NULL };
-	bool needs_domain, physical;
-	int bad = chariot_rec_check(rec, &limits);
-
-	REQUIRE(bad >= -1 && bad < CHARIOT_BAD_KINDS);
-	if (bad >= 0)
-		return;
-	needs_domain = (rec->type >= CHARIOT_REC_TEXT && rec->type <= CHARIOT_REC_DOMAIN_DOWN);
-	physical = rec->type == CHARIOT_REC_GRANT_ALL ||
-		   (needs_domain && rec->type < CHARIOT_REC_DOMAIN_UP);
-	REQUIRE(rec->type >= CHARIOT_REC_HELLO && rec->type <= CHARIOT_REC_GRANT_ALL);
-	if (needs_domain)
-		REQUIRE(rec->domain >= 1 && rec->domain <= 16);
-	else
-		REQUIRE(!rec->domain || rec->type == CHARIOT_REC_CPU);
-	if (physical) {
-		REQUIRE(rec->gpa < GPA_END && rec->gpa + rec->len <= GPA_END);
-		REQUIRE(rec->len || rec->type == CHARIOT_REC_REVOKE);
-	}
-	if (rec->type == CHARIOT_REC_GRANT || rec->type == CHARIOT_REC_GRANT_ALL)
-		REQUIRE(rec->kind < CHARIOT_KIND_STACK);
-	if (rec->type == CHARIOT_REC_TEXT || rec->type == CHARIOT_REC_TEXT_GONE)
-		REQUIRE(!((rec->gpa | rec->va | rec->len) & 0xfff));
-	if (rec->type == CHARIOT_REC_TEXT || rec->type == CHARIOT_REC_LIBRARY ||
-	    rec->type == CHARIOT_REC_REGION)
-		REQUIRE(rec->len && rec->va + rec->len > rec->va);
 }
 
 int LLVMFuzzerTestOneInput(const u8 *data, size_t size)
@@ -136,7 +97,6 @@ int LLVMFuzzerTestOneInput(const u8 *data, size_t size)
 		switch (ret) {
 		case CHARIOT_RING_RECORD:
 			REQUIRE(rec.seq == (u32)ring.tail);
-			judge(&rec);
 			break;
 		case CHARIOT_RING_BAD:
 			REQUIRE(bad == CHARIOT_BAD_SEQUENCE);
