@@ -201,7 +201,12 @@ struct chariot_event {
 			__u64 call_return;	/* return address into its caller */
 			__u64 call_rsp;
 			__u64 call_args[6];	/* rdi rsi rdx rcx r8 r9 at entry */
-			/* nearest granted range: distance < 0: target before it, > 0: past its end, 0: inside */
+			/*
+			 * The granted range nearest to the target. Distance in
+			 * bytes: < 0 target before it; >= 0 from its end, so 0
+			 * is the first byte behind it. CHARIOT_VF_OWNER: the
+			 * target is inside, distance is 0.
+			 */
 			__s64 near_distance;
 			__u64 near_gpa;
 			__u64 near_va;
