@@ -227,6 +227,26 @@ install_to() {
     key >"$share/chariot-key"
 }
 
+# Style, by QEMU's own checker. What it says of the licence is no fault: the
+# project's is GPL-2.0-only.
+check_style() {
+    local said
+    said=$(
+        cd "$cache/src"
+        for file in hw/misc/chariot/*.[ch] tests/qtest/chariot-*.[ch] qapi/chariot.json; do
+            perl scripts/checkpatch.pl --no-tree --terse -f "$file"
+        done | grep -E ': (ERROR|WARNING): ' | grep -v "acceptable license 'GPL-2.0-only'"
+    ) || true
+    echo 'TAP version 14'
+    echo '1..1'
+    if [ -n "$said" ]; then
+        echo "not ok 1 checkpatch"
+        echo "$said" | sed 's/^/# /'
+        return 1
+    fi
+    echo "ok 1 checkpatch"
+}
+
 # The tests run where QEMU finds its firmware: on an installed copy.
 run_tests() {
     install_to "$cache/stage"
@@ -240,7 +260,7 @@ run_tests() {
         export CHARIOT_FAKE=/mnt/build/chariot-fake.so
         status=0
         for test in chariot-test chariot-backend-test; do
-            tests/qtest/$test --tap || status=1
+            timeout 120 tests/qtest/$test --tap || status=1
         done
         exit $status'
 }
@@ -274,5 +294,8 @@ build
 install_to "$prefix"
 say "installed in $prefix"
 if [ -n "$check" ]; then
-    run_tests
+    status=0
+    check_style || status=1
+    run_tests || status=1
+    exit $status
 fi

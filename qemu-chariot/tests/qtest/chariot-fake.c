@@ -43,7 +43,7 @@ static int failure(unsigned long request)
     int err;
 
     return fail && sscanf(fail, "%u:%d", &nr, &err) == 2 &&
-        nr == _IOC_NR(request) ? err : 0;
+        nr == _IOC_NR(request) ? -err : 0;
 }
 
 static void get_info(struct chariot_info *info)
@@ -120,7 +120,7 @@ static int answer(unsigned long request, void *arg)
         log_line("reset\n");
         break;
     default:
-        return ENOTTY;
+        return -ENOTTY;
     }
     return 0;
 }
@@ -141,7 +141,7 @@ int ioctl(int fd, unsigned long request, ...)
         if (!err) {
             err = answer(request, arg);
         }
-        errno = err;
+        errno = -err;
         return err ? -1 : 0;
     }
     if (!real) {

@@ -478,7 +478,8 @@ static void test_no_permission(void)
     g_autofree char *message = g_strdup_printf(
         "cannot open %s: Permission denied\nThe node belongs to user %u, "
         "group %u, mode 000; this QEMU runs as user %u, group %u.\n"
-        "Add the user to the node's group (kvm), or under libvirt list %s in "
+        "The node should belong to group kvm with mode 660 (a udev rule), and "
+        "the user to that group. Under libvirt, also list %s in "
         "cgroup_device_acl of /etc/libvirt/qemu.conf.", node, geteuid(),
         getegid(), geteuid(), getegid(), node);
 

@@ -55,9 +55,11 @@ static bool backend_open(ChariotState *s, Error **errp)
                               "group %u.\n", st.st_uid, st.st_gid,
                               st.st_mode & 0777, geteuid(), getegid());
         }
-        error_append_hint(errp, "Add the user to the node's group (kvm), or "
-                          "under libvirt list %s in cgroup_device_acl of "
-                          "/etc/libvirt/qemu.conf.\n", node);
+        error_append_hint(errp, "The node should belong to group kvm with "
+                          "mode 660 (a udev rule), and the user to that "
+                          "group. Under libvirt, also list %s in "
+                          "cgroup_device_acl of /etc/libvirt/qemu.conf.\n",
+                          node);
         break;
     default:
         break;

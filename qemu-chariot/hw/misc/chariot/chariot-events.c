@@ -2,7 +2,8 @@
  * Chariot: events of the host module
  *
  * Events are read, turned into what the monitor shows while the symbols that
- * they need are there, and sent at a limited rate: a guest can cause any number.
+ * this needs are there, and sent at a limited rate: a guest can cause any
+ * number.
  *
  * SPDX-License-Identifier: GPL-2.0-only
  */
@@ -99,13 +100,44 @@ static char *describe_target(const ChariotViolation *v)
                            near->length, kind_nouns[near->kind], near->name);
 }
 
+static ChariotNeighbour *near_new(ChariotState *s,
+                                  const struct chariot_event *event)
+{
+    ChariotNeighbour *near = g_new0(ChariotNeighbour, 1);
+
+    near->domain = event->violation.near_domain;
+    near->name = g_strdup(domain_name(s, near->domain));
+    near->kind = event->violation.near_kind < QAPI_CHARIOT_KIND__MAX ?
+        event->violation.near_kind : QAPI_CHARIOT_KIND_UNKNOWN;
+    near->distance = event->violation.near_distance;
+    near->address = event->violation.near_va;
+    near->physical = event->violation.near_gpa;
+    near->length = event->violation.near_len;
+    return near;
+}
+
+static ChariotCall *call_new(const ChariotSymbols *syms,
+                             const struct chariot_event *event)
+{
+    ChariotCall *call = g_new0(ChariotCall, 1);
+
+    call->entry = event->violation.call_entry;
+    call->function = chariot_symbols_name(syms, call->entry);
+    call->q_return = event->violation.call_return;
+    call->rsp = event->violation.call_rsp;
+    for (int i = ARRAY_SIZE(event->violation.call_args) - 1; i >= 0; i--) {
+        QAPI_LIST_PREPEND(call->arguments, event->violation.call_args[i]);
+    }
+    return call;
+}
+
 static ChariotViolation *violation_new(ChariotState *s,
                                        const struct chariot_event *event)
 {
     ChariotDomainState *domain = chariot_domain(s, event->domain);
     const ChariotSymbols *syms = domain ? domain->symbols : NULL;
+    uint32_t flags = event->violation.flags;
     ChariotViolation *v = g_new0(ChariotViolation, 1);
-    typeof(event->violation) *e = &event->violation;
 
     v->sequence = event->seq;
     v->time = event->time_ns;
@@ -113,52 +145,37 @@ static ChariotViolation *violation_new(ChariotState *s,
     v->name = g_strdup(domain_name(s, event->domain));
     v->has_vcpu = event->vcpu != ~0U;
     v->vcpu = event->vcpu;
-    v->policy = MIN(e->policy, QAPI_CHARIOT_POLICY__MAX - 1);
-    v->blocked = e->flags & CHARIOT_VF_BLOCKED;
-    v->reason = MIN(e->why, CHARIOT_REASON__MAX - 1);
-    v->rip = e->rip;
-    v->library = e->flags & CHARIOT_VF_LIBRARY;
+    v->policy = MIN(event->violation.policy, QAPI_CHARIOT_POLICY__MAX - 1);
+    v->blocked = flags & CHARIOT_VF_BLOCKED;
+    v->reason = MIN(event->violation.why, CHARIOT_REASON__MAX - 1);
+    v->rip = event->violation.rip;
+    v->library = flags & CHARIOT_VF_LIBRARY;
     if (v->library) {
         v->has_caller = true;
-        v->caller = e->caller;
+        v->caller = event->violation.caller;
         /* It returns behind the call: the call may be the very last insn. */
-        v->caller_function = chariot_symbols_name(syms, e->caller - 1);
+        v->caller_function = chariot_symbols_name(syms, v->caller - 1);
     } else {
-        v->function = chariot_symbols_name(syms, e->rip);
+        v->function = chariot_symbols_name(syms, v->rip);
     }
-    v->rsp = e->rsp;
-    v->address = e->gva;
-    v->has_physical = e->flags & CHARIOT_VF_GPA;
-    v->physical = e->gpa;
-    v->size = e->size;
-    v->count = e->count;
-    v->region = e->region < QAPI_CHARIOT_REGION__MAX ?
-        e->region : CHARIOT_REGION_OTHER;
-    v->owned = e->flags & CHARIOT_VF_OWNER;
-    if (e->flags & CHARIOT_VF_DATA) {
-        v->data = hex(e->data, MIN(e->data_len, CHARIOT_EVENT_DATA));
+    v->rsp = event->violation.rsp;
+    v->address = event->violation.gva;
+    v->has_physical = flags & CHARIOT_VF_GPA;
+    v->physical = event->violation.gpa;
+    v->size = event->violation.size;
+    v->count = event->violation.count;
+    v->region = event->violation.region < QAPI_CHARIOT_REGION__MAX ?
+        event->violation.region : QAPI_CHARIOT_REGION_OTHER;
+    v->owned = flags & CHARIOT_VF_OWNER;
+    if (flags & CHARIOT_VF_DATA) {
+        v->data = hex(event->violation.data,
+                      MIN(event->violation.data_len, CHARIOT_EVENT_DATA));
     }
-    if (e->flags & (CHARIOT_VF_NEAR | CHARIOT_VF_OWNER)) {
-        ChariotNeighbour *near = v->near = g_new0(ChariotNeighbour, 1);
-
-        near->domain = e->near_domain;
-        near->name = g_strdup(domain_name(s, e->near_domain));
-        near->kind = MIN(e->near_kind, QAPI_CHARIOT_KIND__MAX - 1);
-        near->distance = e->near_distance;
-        near->address = e->near_va;
-        near->physical = e->near_gpa;
-        near->length = e->near_len;
+    if (flags & (CHARIOT_VF_NEAR | CHARIOT_VF_OWNER)) {
+        v->near = near_new(s, event);
     }
-    if (e->flags & CHARIOT_VF_CALL) {
-        ChariotCall *call = v->call = g_new0(ChariotCall, 1);
-
-        call->entry = e->call_entry;
-        call->function = chariot_symbols_name(syms, e->call_entry);
-        call->q_return = e->call_return;
-        call->rsp = e->call_rsp;
-        for (int i = ARRAY_SIZE(e->call_args) - 1; i >= 0; i--) {
-            QAPI_LIST_PREPEND(call->arguments, e->call_args[i]);
-        }
+    if (flags & CHARIOT_VF_CALL) {
+        v->call = call_new(syms, event);
     }
     v->target = describe_target(v);
     v->dropped = event->dropped;
@@ -319,13 +336,13 @@ static void handle_event(ChariotState *s, const struct chariot_event *event)
         handle_violation(s, event);
         break;
     case CHARIOT_EVENT_DOMAIN_UP:
-        signal_event(s, CHARIOT_SIGNAL_UP, event);
+        signal_event(s, CHARIOT_SIGNAL_DOMAIN, event);
         break;
     case CHARIOT_EVENT_DOMAIN_DOWN:
         if (domain) {
             g_clear_pointer(&domain->symbols, chariot_symbols_free);
         }
-        signal_event(s, CHARIOT_SIGNAL_DOWN, event);
+        signal_event(s, CHARIOT_SIGNAL_DOMAIN, event);
         break;
     case CHARIOT_EVENT_RING_BROKEN:
         s->regs.status |= CHARIOT_STATUS_BROKEN;

@@ -66,8 +66,7 @@ typedef struct ChariotSymbols ChariotSymbols;
 /* Kinds of events to the monitor, each limited on its own. */
 typedef enum ChariotSignal {
     CHARIOT_SIGNAL_VIOLATION,
-    CHARIOT_SIGNAL_UP,
-    CHARIOT_SIGNAL_DOWN,
+    CHARIOT_SIGNAL_DOMAIN, /* up and down: the last is what counts */
     CHARIOT_SIGNAL_RING,
     CHARIOT_SIGNAL__MAX,
 } ChariotSignal;
