@@ -9,7 +9,7 @@
 
 char init_uts_ns[64] = "Linux";
 char *page_offset_base;
-static char arena[64 + 65536];
+static char arena[192 + 65536];
 static size_t used;
 
 long hot(long a);
@@ -40,7 +40,7 @@ int main(void)
 	page_offset_base = init_uts_ns;
 	for (i = 0; i < 10; i++) {
 		sum += hot(i);
-		printf("%ld %ld %.16s %.16s\n", i, sum, init_uts_ns, arena + 64);
+		printf("%ld %ld %.16s %.16s\n", i, sum, init_uts_ns, arena + 192);
 		memset(init_uts_ns, 0, sizeof(init_uts_ns));
 		strcpy(init_uts_ns, "Linux");
 	}
