@@ -260,6 +260,25 @@ static uint64_t get_u64(QDict *dict, const char *key)
 
 static void test_violation(void)
 {
+    static const struct {
+        uint32_t flags;
+        int64_t distance;
+        uint8_t region;
+        const char *words;
+    } targets[] = {
+        { CHARIOT_VF_NEAR | CHARIOT_VF_OWNER, 0, CHARIOT_REGION_DIRECTMAP,
+          "inside a 96-byte slab object of e1000" },
+        { CHARIOT_VF_NEAR, 0, CHARIOT_REGION_DIRECTMAP,
+          "right behind a 96-byte slab object of e1000" },
+        { CHARIOT_VF_NEAR, -8, CHARIOT_REGION_DIRECTMAP,
+          "8 bytes before a 96-byte slab object of e1000" },
+        { CHARIOT_VF_NEAR, 4096, CHARIOT_REGION_DIRECTMAP,
+          "4096 bytes past a 96-byte slab object of e1000" },
+        { CHARIOT_VF_NEAR, 4097, CHARIOT_REGION_DATA, "data of the kernel" },
+        { CHARIOT_VF_NEAR, -1 << 20, CHARIOT_REGION_TEXT,
+          "code of the kernel" },
+        { 0, 0, CHARIOT_REGION_USER, "an address of user space" },
+    };
     struct chariot_event event = violation(41);
     Symtab tab = symtab();
     QDict *answer, *v, *near, *call;
@@ -325,11 +344,11 @@ static void test_violation(void)
         "    entered at probe+0x0 (0xffffffffc0100000), returns to "
         "0xffffffff81234567\r\n"));
 
-    /* in a library function, before an object of another domain's */
+    /* in a library function, into an object of another domain's */
     event = violation(42);
     event.violation.flags = CHARIOT_VF_LIBRARY | CHARIOT_VF_OWNER;
     event.violation.caller = TEXT + 0x40; /* right behind "probe" */
-    event.violation.near_distance = -1;
+    event.violation.near_distance = 0;
     event.violation.near_kind = CHARIOT_KIND_NETDEV;
     event.violation.near_domain = 0;
     event.vcpu = ~0U;
@@ -343,13 +362,26 @@ static void test_violation(void)
     g_assert_false(qdict_haskey(v, "vcpu"));
     g_assert_false(qdict_haskey(v, "physical"));
     g_assert_false(qdict_haskey(v, "data"));
-    g_assert_cmpstr(qdict_get_str(v, "caller-function"), ==, "probe+0x3f");
+    g_assert_cmpstr(qdict_get_str(v, "caller-function"), ==, "probe+0x40");
     g_assert_cmpstr(qdict_get_str(v, "target"), ==,
-                    "1 byte before a 96-byte net_device of kernel");
+                    "inside a 96-byte net_device of kernel");
     qobject_unref(answer);
 
+    /* wherever the target lies */
+    for (int i = 0; i < ARRAY_SIZE(targets); i++) {
+        event = violation(43 + i);
+        event.violation.flags = targets[i].flags;
+        event.violation.near_distance = targets[i].distance;
+        event.violation.region = targets[i].region;
+        put_event(vm, &event);
+        answer = qtest_qmp_eventwait_ref(vm->qts, "CHARIOT_VIOLATION");
+        v = qdict_get_qdict(answer, "data");
+        g_assert_cmpstr(qdict_get_str(v, "target"), ==, targets[i].words);
+        qobject_unref(answer);
+    }
+
     /* values that the device does not know are no reason to crash */
-    event = violation(43);
+    event = violation(99);
     event.domain = 12345;
     event.violation.rip = 0;
     event.violation.flags = ~0U;

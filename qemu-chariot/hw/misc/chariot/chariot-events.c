@@ -19,6 +19,9 @@
 /* Events read at once. */
 #define BATCH 32
 
+/* Farther off than this, what lies nearest says nothing about the target. */
+#define NEAR_BYTES 4096
+
 /* Burst, and the time until there is one more token. */
 #define LIMIT_TOKENS 16
 #define LIMIT_TOKEN_MS 125
@@ -87,11 +90,15 @@ static char *describe_target(const ChariotViolation *v)
     if (!near) {
         return g_strdup(region_nouns[v->region]);
     }
-    if (near->distance == 0) {
+    distance = near->distance < 0 ? -(uint64_t)near->distance : near->distance;
+    if (distance > NEAR_BYTES) {
+        return g_strdup(region_nouns[v->region]);
+    }
+    if (v->owned) {
         where = g_strdup("inside");
+    } else if (distance == 0) {
+        where = g_strdup("right behind");
     } else {
-        distance = near->distance < 0 ?
-            -(uint64_t)near->distance : near->distance;
         where = g_strdup_printf("%" PRIu64 " byte%s %s", distance,
                                 distance == 1 ? "" : "s",
                                 near->distance < 0 ? "before" : "past");
@@ -153,8 +160,7 @@ static ChariotViolation *violation_new(ChariotState *s,
     if (v->library) {
         v->has_caller = true;
         v->caller = event->violation.caller;
-        /* It returns behind the call: the call may be the very last insn. */
-        v->caller_function = chariot_symbols_name(syms, v->caller - 1);
+        v->caller_function = chariot_symbols_return_name(syms, v->caller);
     } else {
         v->function = chariot_symbols_name(syms, v->rip);
     }

@@ -133,7 +133,8 @@ static const struct chariot_sym *symbols_find(const ChariotSymbols *syms,
     return found;
 }
 
-char *chariot_symbols_name(const ChariotSymbols *syms, uint64_t va)
+static char *name_at(const ChariotSymbols *syms, uint64_t va,
+                     unsigned into_insn)
 {
     const struct chariot_sym *sym = syms ? symbols_find(syms, va) : NULL;
     g_autofree char *name = NULL;
@@ -147,5 +148,16 @@ char *chariot_symbols_name(const ChariotSymbols *syms, uint64_t va)
             *c = '?';
         }
     }
-    return g_strdup_printf("%s+0x%" PRIx64, name, va - ldq_le_p(&sym->va));
+    return g_strdup_printf("%s+0x%" PRIx64, name,
+                           va - ldq_le_p(&sym->va) + into_insn);
+}
+
+char *chariot_symbols_name(const ChariotSymbols *syms, uint64_t va)
+{
+    return name_at(syms, va, 0);
+}
+
+char *chariot_symbols_return_name(const ChariotSymbols *syms, uint64_t va)
+{
+    return name_at(syms, va - 1, 1);
 }

@@ -173,6 +173,11 @@ void chariot_symbols_free(ChariotSymbols *syms);
 uint32_t chariot_symbols_count(const ChariotSymbols *syms);
 /* "function+0x12", or NULL if @va is in none; @syms may be NULL. */
 char *chariot_symbols_name(const ChariotSymbols *syms, uint64_t va);
+/*
+ * The same for a return address. It lies behind the call, which may be the very
+ * last instruction of its function.
+ */
+char *chariot_symbols_return_name(const ChariotSymbols *syms, uint64_t va);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(ChariotSymbols, chariot_symbols_free)
 
 /* chariot-events.c */
