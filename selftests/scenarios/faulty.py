@@ -48,8 +48,15 @@ def target_address(guest, fault):
 
 
 def matching(violations, fault):
-    """The violations that are at the fault's place."""
-    return [v for v in violations if fault["faulting"] in (v.get("function"), v.get("caller-function"))]
+    """
+    The violations that are at the fault's place.
+
+    Where a library function wrote, that is the call: the mutator names the address that it returns to, a report the
+    byte before that, as backtraces do.
+    """
+    function, _, offset = fault["faulting"].rpartition("+")
+    places = {fault["faulting"], f"{function}+{int(offset, 16) - 1:#x}"}
+    return [v for v in violations if v.get("caller-function" if v["library"] else "function") in places]
 
 
 def without(report, mutant, fault, expected):
