@@ -134,6 +134,34 @@ static bool track_end(struct track_bucket *b, struct track *t)
 	return whole;
 }
 
+/*
+ * Whether the domain holds all of the pages around @phys already: an object in
+ * its private heap, or in pages that it allocated. A grant of the object would
+ * overlap. Never true for what starts a folio itself.
+ */
+static bool grant_covered(u16 domain, phys_addr_t phys)
+{
+	phys_addr_t start;
+	struct track_bucket *b;
+	unsigned long flags;
+	struct track *t;
+
+	if (PHYS_PFN(phys) >= filter_pfns || !pfn_valid(PHYS_PFN(phys)))
+		return false;
+	start = PFN_PHYS(folio_pfn(page_folio(pfn_to_page(PHYS_PFN(phys)))));
+	if (!chariot_tracked(start))
+		return false;
+	b = bucket_of(start);
+	raw_spin_lock_irqsave(&b->lock, flags);
+	t = bucket_find(b, domain, start);
+	if (t && (t->kind == CHARIOT_KIND_HEAP || t->kind == CHARIOT_KIND_PAGES))
+		t = phys - start < t->len ? t : NULL;
+	else
+		t = NULL;
+	raw_spin_unlock_irqrestore(&b->lock, flags);
+	return t;
+}
+
 static bool grant(u16 domain, phys_addr_t phys, u64 va, size_t len, u8 kind, void *rule,
 		  size_t rule_len)
 {
@@ -142,6 +170,8 @@ static bool grant(u16 domain, phys_addr_t phys, u64 va, size_t len, u8 kind, voi
 	struct track *t;
 
 	if (!len)
+		return true;
+	if (kind != CHARIOT_KIND_HEAP && kind != CHARIOT_KIND_PAGES && grant_covered(domain, phys))
 		return true;
 	raw_spin_lock_irqsave(&b->lock, flags);
 	t = bucket_find(b, domain, phys);
@@ -213,7 +243,8 @@ bool chariot_release_phys(u16 domain, phys_addr_t phys)
 
 	raw_spin_lock_irqsave(&b->lock, flags);
 	t = bucket_find(b, domain, phys);
-	if (t && !--t->refs)
+	/* A heap's pages end with the pages only: the object here is just its first. */
+	if (t && t->kind != CHARIOT_KIND_HEAP && !--t->refs)
 		whole = track_end(b, t);
 	raw_spin_unlock_irqrestore(&b->lock, flags);
 	return whole;
@@ -231,7 +262,7 @@ bool chariot_release(u16 domain, const void *va, size_t len)
 	return whole;
 }
 
-/* Ends what starts at @phys, or anywhere in its page if @page. */
+/* Ends the object that starts at @phys, or whatever starts in its page if @page. */
 static bool release_any(phys_addr_t phys, bool page)
 {
 	struct track_bucket *b = bucket_of(phys);
@@ -242,7 +273,8 @@ static bool release_any(phys_addr_t phys, bool page)
 
 	raw_spin_lock_irqsave(&b->lock, flags);
 	hlist_for_each_entry_safe(t, next, &b->head, node) {
-		if (page ? PHYS_PFN(t->phys) == PHYS_PFN(phys) : t->phys == phys) {
+		if (page ? PHYS_PFN(t->phys) == PHYS_PFN(phys) :
+			   t->phys == phys && t->kind != CHARIOT_KIND_HEAP) {
 			atomic64_inc(&chariot_track_stats.frees_seen);
 			whole |= track_end(b, t);
 		}
