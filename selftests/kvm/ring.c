@@ -116,6 +116,9 @@ TEST_F(ring, position_wraps)
 	chariot_ring(&self->c, GUEST_RING, 6, ~0ull);
 	chariot_header(&self->c)->head = near;
 	chariot_header(&self->c)->tail = near;
+	/* What the lap before left */
+	for (i = 1; i <= 64; i++)
+		chariot_slot(&self->c, near - i)->seq = near - i + 1;
 	{
 		struct chariot_ring ring = { .gpa = GUEST_RING, .order = 6, .doorbell_gpa = ~0ull };
 

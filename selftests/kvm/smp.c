@@ -217,9 +217,10 @@ TEST_F(smp, revoke_by_doorbell)
 	if (self->vm.vcpus < 2)
 		SKIP(return, "needs a second vCPU");
 	for (turn = 0; turn < 10; turn++) {
-		u64 doorbells = chariot_stats(&self->c).doorbells;
+		u64 doorbells;
 
 		chariot_grant(&self->c, 1, PAGE_OF(0), 4096);
+		doorbells = chariot_stats(&self->c).doorbells;
 		*WORD(&self->vm, STOP) = 0;
 		*WORD(&self->vm, PAGE_OF(0)) = 0;
 		vcpu_start(&self->vm.vcpu[0], g_dom1_until, dm(PAGE_OF(0)), dm(STOP));

@@ -88,6 +88,12 @@ bool module_references_fall(int references);
  */
 unsigned int host_complaints(void);
 
+/*
+ * Installing the module's hooks and taking them out again costs the kernel a second or so, and an emulated one more: a VM
+ * that does nothing stays attached for as long as a program runs. One that must not have it says "bool keep_hooked = false;".
+ */
+extern bool keep_hooked;
+
 /* Ends the whole program, as skipped, if this machine has no /dev/kvm or no /dev/chariot. A constructor calls it. */
 void need_device(void);
 

@@ -77,6 +77,10 @@ at g_core_store_at
 	mov	%rsi, %rax
 	ret
 
+fn g_core_store4
+	mov	%esi, (%rdi)
+	ret
+
 /* rax = *rdi */
 fn g_core_load
 	mov	(%rdi), %rax

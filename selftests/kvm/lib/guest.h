@@ -98,7 +98,7 @@ extern char guest_dom1[], guest_dom1_end[], guest_dom2[], guest_dom2_end[];
 
 /* lib/guest.S */
 extern char g_enter[], g_traps[], g_irq[], g_iret[];
-extern char g_core_ret[], g_core_store[], g_core_load[], g_core_call_n[], g_core_call_n_store[];
+extern char g_core_ret[], g_core_store[], g_core_store4[], g_core_load[], g_core_call_n[], g_core_call_n_store[];
 extern char g_core_pages[], g_core_until[], g_core_doorbell[], g_core_msr[];
 extern char g_core_store_at[];
 extern char g_lib_store[], g_lib_store_at[], g_lib_store_end[];
