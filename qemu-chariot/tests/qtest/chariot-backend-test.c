@@ -340,7 +340,7 @@ static void test_violation(void)
         hmp, "#41 e1000 stopped at e1000_clean+0x12 (0xffffffffc0100112), "
         "CPU 3\r\n"
         "    8 bytes to 0xffff888002f1c070, data efbeadde00000000\r\n"
-        "    16 bytes past a 96-byte slab object of e1000 (directmap)\r\n"
+        "    16 bytes past a 96-byte slab object of e1000\r\n"
         "    entered at probe+0x0 (0xffffffffc0100000), returns to "
         "0xffffffff81234567\r\n"));
 

@@ -320,6 +320,65 @@ static void test_symbols(void)
     vm_stop(vm);
 }
 
+/* Accesses at random, most of them to registers that exist: nothing breaks. */
+static void test_monkey(void)
+{
+    Vm *vm = vm_start("isolate=e1000:ahci:nvme");
+    Symtab tab = symtab();
+
+    qtest_memwrite(vm->qts, SYMTAB_GPA, &tab, sizeof(tab));
+    for (int i = 0; i < 20000; i++) {
+        uint64_t addr = g_test_rand_int_range(0, 0x90);
+        uint64_t val = g_test_rand_int_range(0, 16);
+
+        switch (g_test_rand_int_range(0, 16)) {
+        case 0:
+            addr = g_test_rand_int_range(0, CHARIOT_BAR_SIZE - 8);
+            break;
+        case 1:
+            addr = CHARIOT_REG_DOORBELL;
+            break;
+        case 2:
+            val = g_test_rand_int();
+            break;
+        case 3:
+            val = SYMTAB_GPA;
+            break;
+        case 4:
+            val = sizeof(tab);
+            break;
+        default:
+            addr &= ~3;
+            break;
+        }
+        switch (g_test_rand_int_range(0, 16)) {
+        case 0:
+            qpci_io_readb(vm->dev, vm->bar, addr);
+            break;
+        case 1:
+            qpci_io_writeb(vm->dev, vm->bar, addr, val);
+            break;
+        case 2:
+            qpci_io_readq(vm->dev, vm->bar, addr);
+            break;
+        case 3:
+            qpci_io_writeq(vm->dev, vm->bar, addr, val);
+            break;
+        case 4 ... 6:
+            get(vm, addr);
+            break;
+        default:
+            set(vm, addr, val);
+            break;
+        }
+    }
+    set(vm, CHARIOT_REG_STATUS, 0);
+    g_assert_cmphex(get(vm, CHARIOT_REG_MAGIC), ==, CHARIOT_MAGIC);
+    g_assert_cmpuint(get(vm, CHARIOT_REG_DOMAINS), ==, 3);
+    bring_up(vm);
+    vm_stop(vm);
+}
+
 static void test_no_device(void)
 {
     QTestState *qts = qtest_init(MACHINE);
@@ -505,6 +564,7 @@ int main(int argc, char **argv)
     qtest_add_func("/chariot/ring-refused", test_ring_refused);
     qtest_add_func("/chariot/misuse", test_misuse);
     qtest_add_func("/chariot/symbols", test_symbols);
+    qtest_add_func("/chariot/monkey", test_monkey);
     qtest_add_func("/chariot/no-device", test_no_device);
     qtest_add_func("/chariot/set-policy", test_set_policy);
     qtest_add_func("/chariot/migration", test_migration);

@@ -119,8 +119,7 @@ static void print_violation(Monitor *mon, const ChariotViolation *v)
     if (v->data) {
         monitor_printf(mon, ", data %s", v->data);
     }
-    monitor_printf(mon, "\n    %s (%s)\n", v->target,
-                   ChariotRegion_str(v->region));
+    monitor_printf(mon, "\n    %s\n", v->target);
     if (v->call) {
         monitor_printf(mon, "    entered at %s (0x%" PRIx64 "), returns to 0x%"
                        PRIx64 "\n", v->call->function ?: "unknown code",

@@ -215,6 +215,26 @@ static const Property chariot_pci_properties[] = {
     DEFINE_PROP_STRING("x-device", ChariotState, device_node),
 };
 
+static void describe_properties(ObjectClass *klass)
+{
+    static const struct {
+        const char *name;
+        const char *description;
+    } properties[] = {
+        { "isolate", "modules to isolate in the guest: MODULE[:MODULE...]" },
+        { "policy", "what to do about a violation: audit or block" },
+        { "events-max", "reports that the host queues, 0 for its default" },
+        { "grants-max", "ranges granted at once, 0 for the host's default" },
+        { "view-pages-max",
+          "pages of page tables for views, 0 for the host's default" },
+    };
+
+    for (int i = 0; i < ARRAY_SIZE(properties); i++) {
+        object_class_property_set_description(klass, properties[i].name,
+                                              properties[i].description);
+    }
+}
+
 static void chariot_pci_class_init(ObjectClass *klass, void *data)
 {
     DeviceClass *dc = DEVICE_CLASS(klass);
@@ -231,6 +251,7 @@ static void chariot_pci_class_init(ObjectClass *klass, void *data)
 
     rc->phases.hold = chariot_pci_reset_hold;
     device_class_set_props(dc, chariot_pci_properties);
+    describe_properties(klass);
     dc->desc = "Chariot: isolation of guest drivers";
     /* The agent looks for it before it lets drivers load: only at boot. */
     dc->hotpluggable = false;
