@@ -76,6 +76,16 @@ static unsigned int npt_rights(u64 entry)
 	return rights;
 }
 
+static u64 npt_walked(u64 entry, bool write)
+{
+	if (!npt_present(entry) || (entry & SPTE_AD_TYPE) == SPTE_AD_DISABLED)
+		return entry;
+	entry |= NPT_A;
+	if (write && (entry & NPT_W))
+		entry |= NPT_D;
+	return entry;
+}
+
 static u64 npt_derive(u64 kvm_entry, u64 pa, int level, unsigned int rights)
 {
 	u64 entry = pa & NPT_ADDR;
@@ -125,6 +135,7 @@ const struct chariot_entry_ops chariot_entry_npt = {
 	.large		= npt_large,
 	.addr		= npt_addr,
 	.rights		= npt_rights,
+	.walked		= npt_walked,
 	.derive		= npt_derive,
 	.table		= npt_table,
 	.own_present	= npt_own_present,

@@ -56,24 +56,36 @@ bool chariot_page_writable(struct chariot_vm *vm, struct chariot_vcpu *cv, u32 d
 	       CHARIOT_COVER_ALL || chariot_stack_holds(vm, cv, gpa);
 }
 
-/* KVM's entry for @gfn and its level, as KVM's tree has it now. */
+/*
+ * KVM's entry for @gfn and its level, as KVM's tree has it now. The fault
+ * stands for a walk of the CPU's, which would set the accessed and dirty bits
+ * on its way: so does this, by the same atomic update. KVM clears accessed bits
+ * to see pages age, and makes some entries writable without the dirty bit.
+ */
 static u64 kvm_entry(struct chariot_fault *f, u64 gfn, int *level)
 {
 	const struct chariot_entry_ops *ops = f->vm->mode->entry;
 	struct kvm *kvm = f->vcpu->kvm;
 	hpa_t table = f->vcpu->arch.mmu->root.hpa;
-	u64 entry = 0;
+	u64 entry, walked, *slot;
 
 	*level = f->vcpu->arch.mmu->root_role.level;
 	/* The TDP MMU frees its tables after RCU, the legacy one under the lock for writing. */
 	read_lock(&kvm->mmu_lock);
 	rcu_read_lock();
 	for (;;) {
-		unsigned int index = gfn >> (9 * (*level - 1)) & 511;
-
-		entry = READ_ONCE(((u64 *)__va(table))[index]);
-		if (!ops->present(entry) || *level == CHARIOT_LEVEL_4K || ops->large(entry))
+		slot = (u64 *)__va(table) + (gfn >> (9 * (*level - 1)) & 511);
+		entry = READ_ONCE(*slot);
+		if (!ops->present(entry))
 			break;
+		if (*level == CHARIOT_LEVEL_4K || ops->large(entry)) {
+			walked = ops->walked(entry, f->access.write);
+			if (walked == entry || try_cmpxchg64(slot, &entry, walked)) {
+				entry = walked;
+				break;
+			}
+			continue;	/* KVM changed it meanwhile */
+		}
 		table = ops->addr(entry);
 		--*level;
 	}
@@ -221,7 +233,8 @@ static int resolve(struct chariot_fault *f)
 		f->writable = chariot_page_writable(f->vm, f->cv, f->domain, f->gpa);
 		mutex_unlock(&f->vm->lock);
 	}
-	derive(f, kvm_entry(f, gfn, &level), level);
+	entry = kvm_entry(f, gfn, &level);
+	derive(f, entry, level);
 	return 1;
 }
 
@@ -237,8 +250,8 @@ static void prefill(struct chariot_fault *f, u64 gpa, bool write)
 	fill.domain = f->cv->cur;
 	fill.access = (struct chariot_access) { .write = write, .fetch = !write };
 	fill.writable = write;
-	if (chariot_view_lookup(f->cv->view[fill.domain], gpa >> PAGE_SHIFT, &level) &&
-	    !write)
+	entry = chariot_view_lookup(f->cv->view[fill.domain], gpa >> PAGE_SHIFT, &level);
+	if (f->vm->mode->entry->own_rights(entry) & (write ? CHARIOT_W : CHARIOT_X))
 		return;
 	entry = kvm_entry(&fill, gpa >> PAGE_SHIFT, &level);
 	derive(&fill, entry, level);

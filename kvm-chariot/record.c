@@ -11,7 +11,8 @@
 
 #define APPLIED		(-1)
 #define GPA_BITS	52		/* the most that x86 has */
-#define MMIO_PAGES_MAX	(1u << 16)	/* largest device window that is looked through: 256 MB */
+#define ALL_PAGES	(1ull << (GPA_BITS - PAGE_SHIFT))
+#define MMIO_PAGES_MAX	(1u << 24)	/* largest device window: 64 GB */
 #define IRQ_STACK_MAX	(CHARIOT_STACK_PAGES * PAGE_SIZE)
 
 static int read_guest(void *ctx, u64 gpa, void *to, size_t len)
@@ -42,20 +43,22 @@ static int write_guest(void *ctx, u64 gpa, const void *from, size_t len)
 
 static const struct chariot_ring_io guest_io = { .read = read_guest, .write = write_guest };
 
-/* Is all of the range in memory slots, or (@mmio) all of it in none? */
+/*
+ * Is all of the range in memory slots? A device's registers (@mmio) are in none
+ * if the device is emulated, and in one if it is passed through.
+ */
 static bool is_memory(void *ctx, u64 gpa, u64 len, bool mmio)
 {
 	struct chariot_vm *vm = ctx;
 	gfn_t gfn = gpa >> PAGE_SHIFT, end = (gpa + len - 1) >> PAGE_SHIFT;
 	struct kvm_memory_slot *slot;
 
-	if (mmio && end - gfn >= MMIO_PAGES_MAX)
-		return false;
-	while (gfn <= end) {
+	if (mmio)
+		return end - gfn < MMIO_PAGES_MAX;
+	for (; gfn <= end; gfn = slot->base_gfn + slot->npages) {
 		slot = gfn_to_memslot(vm->kvm, gfn);
-		if (!slot != mmio)
+		if (!slot)
 			return false;
-		gfn = slot ? slot->base_gfn + slot->npages : gfn + 1;
 	}
 	return true;
 }
@@ -172,9 +175,22 @@ remove:
 static int apply_text_gone(struct chariot_vm *vm, struct chariot_dom *domain,
 			   const struct chariot_rec *rec)
 {
-	if (chariot_ranges_remove(&domain->text, rec->va, rec->len) <= 0)
+	const struct chariot_span *span = chariot_ranges_find(&domain->text, rec->va);
+	int ret;
+
+	/* Both sets must agree on what is code: what one cannot cut is not touched in either. */
+	if (!span || span->data + (rec->va - span->start) != rec->gpa ||
+	    rec->len > span->start + span->len - rec->va)
 		return CHARIOT_BAD_ADDRESS;
-	chariot_ranges_remove(&vm->text_gpa, rec->gpa, rec->len);
+	ret = chariot_ranges_remove(&domain->text, rec->va, rec->len);
+	if (ret > 0)
+		ret = chariot_ranges_remove(&vm->text_gpa, rec->gpa, rec->len);
+	if (ret <= 0) {
+		/* A whole span went: the rest of its code cannot be told any more. */
+		chariot_forget_domain(vm, domain);
+		disarm_if_empty(vm);
+		return CHARIOT_BAD_LIMIT;
+	}
 	domain->text_bytes -= min(domain->text_bytes, rec->len);
 	disarm_if_empty(vm);
 	return APPLIED;
@@ -210,7 +226,7 @@ static void apply_revoke(struct chariot_vm *vm, struct chariot_dom *domain,
 {
 	const struct chariot_range *range;
 	u64 gpa = rec->gpa, len = rec->len, before = domain->acl.ranges;
-	u64 first, last;
+	u64 first, last, removed;
 	bool mapped;
 
 	if (!len) {
@@ -227,11 +243,15 @@ static void apply_revoke(struct chariot_vm *vm, struct chariot_dom *domain,
 	mapped = last - first > PAGE_SIZE ||
 		 chariot_acl_cover(&domain->acl, first, PAGE_SIZE) == CHARIOT_COVER_ALL ||
 		 chariot_acl_cover(&domain->acl, last, PAGE_SIZE) == CHARIOT_COVER_ALL;
-	if (!chariot_acl_revoke(&domain->acl, gpa, len))
+	removed = chariot_acl_revoke(&domain->acl, gpa, len);
+	if (!removed)
 		chariot_count(vm, revoke_misses);
 	/* A cut can add a range. */
 	vm->grants += domain->acl.ranges - before;
-	if (mapped)
+	if (removed > len)	/* no memory for a cut: the ACL took more, wherever that was */
+		chariot_views_weaken(&vm->views, domain->id, -1, 0, ALL_PAGES, CHARIOT_W,
+				     vm->dirty, KVM_MAX_VCPUS);
+	else if (mapped)
 		chariot_views_weaken(&vm->views, domain->id, -1, first >> PAGE_SHIFT,
 				     ((last - first) >> PAGE_SHIFT) + 1, CHARIOT_W, vm->dirty,
 				     KVM_MAX_VCPUS);
@@ -252,7 +272,7 @@ void chariot_forget_domain(struct chariot_vm *vm, struct chariot_dom *domain)
 	memset(domain->entry_rip, 0, sizeof(domain->entry_rip));
 	domain->up = false;
 
-	chariot_views_weaken(&vm->views, domain->id, -1, 0, 1ull << (GPA_BITS - PAGE_SHIFT),
+	chariot_views_weaken(&vm->views, domain->id, -1, 0, ALL_PAGES,
 			     CHARIOT_R | CHARIOT_W | CHARIOT_X, vm->dirty, KVM_MAX_VCPUS);
 	if (chariot_leave_domain(vm, domain->id))
 		chariot_reload_all(vm->kvm);

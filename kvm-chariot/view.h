@@ -66,6 +66,11 @@ struct chariot_entry_ops {
 	 */
 	unsigned int (*rights)(u64 kvm_entry);
 	/*
+	 * KVM's leaf as the CPU's page walker leaves it behind after an access:
+	 * accessed set, and dirty if it is a @write that the leaf allows
+	 */
+	u64 (*walked)(u64 kvm_entry, bool write);
+	/*
 	 * A derived leaf of @rights (subset of ->rights(kvm_entry)) at @level
 	 * for the page at @pa inside KVM's leaf
 	 */

@@ -96,7 +96,7 @@ def take_slot():
     folder.mkdir(parents=True, exist_ok=True)
     waiting = False
     while True:
-        for number in range(os.cpu_count() or 1):
+        for number in range(int(os.environ.get("CHARIOT_LAB_SLOTS", os.cpu_count() or 1))):
             slot = (folder / str(number)).open("w")
             try:
                 fcntl.flock(slot, fcntl.LOCK_EX | fcntl.LOCK_NB)
