@@ -615,11 +615,13 @@ static void report(const struct chariot_view *view, unsigned long *dirty, unsign
 {
 	unsigned int i;
 
-	for (i = 0; i < bits; i++) {
-		if (view->vcpu < 0 || i == (unsigned int)view->vcpu)
-			__set_bit(i, dirty);
+	if (view->vcpu >= 0) {
+		if (!WARN_ON_ONCE((unsigned int)view->vcpu >= bits))
+			__set_bit(view->vcpu, dirty);
+		return;
 	}
-	WARN_ON_ONCE(view->vcpu >= 0 && (unsigned int)view->vcpu >= bits);
+	for (i = 0; i < bits; i++)
+		__set_bit(i, dirty);
 }
 
 /**

@@ -110,26 +110,31 @@ void model_kvm_init(struct model_kvm *kvm, unsigned int vcpus, int level)
 
 static void reap_root(struct model_kvm *kvm, struct model_root *root)
 {
-	if (root != kvm->root && !root->users && root->zapped)
-		root->live = false;
+	if (root == kvm->root || !root->live || root->users || !root->zapped)
+		return;
+	root->live = false;
+	root->freed = ++kvm->frees;
 }
 
 struct model_root *model_get_root(struct model_kvm *kvm)
 {
-	/* The lowest that is free: an address comes back as soon as it can. */
-	for (unsigned int i = 0; !kvm->root; i++) {
-		struct model_root *root = &kvm->roots[i];
+	struct model_root *root = NULL;
 
-		CHECK(i < ARRAY_SIZE(kvm->roots));
-		if (root->live)
-			continue;
-		root->live = true;
-		root->zapped = false;
-		for (unsigned int h = 0; h < MODEL_HOT; h++)
-			root->leaf[h] = (struct model_leaf) { NONPRESENT, 1 };
-		kvm->root = root;
+	if (kvm->root) {
+		kvm->root->users++;
+		return kvm->root;
 	}
-	kvm->root->users++;
+	/* The last that was freed, as page allocators do it: addresses come back at once. */
+	for (unsigned int i = 0; i < ARRAY_SIZE(kvm->roots); i++)
+		if (!kvm->roots[i].live && (!root || kvm->roots[i].freed > root->freed))
+			root = &kvm->roots[i];
+	CHECK(root);
+	root->live = true;
+	root->zapped = false;
+	root->users = 1;
+	for (unsigned int h = 0; h < MODEL_HOT; h++)
+		root->leaf[h] = (struct model_leaf) { NONPRESENT, 1 };
+	kvm->root = root;
 	return kvm->root;
 }
 
@@ -342,9 +347,9 @@ static void begin(struct model_kvm *kvm, struct model_op *op)
 
 	for (i = 0; i < MODEL_OPS; i++)
 		busy += kvm->ops[i].busy && kvm->ops[i].kind == MODEL_MEMSLOT;
-	op->kind = ktap_below(MODEL_KINDS);
-	if (op->kind == MODEL_MEMSLOT && (busy || chance(50)))
-		op->kind = MODEL_UNMAP;
+	op->kind = ktap_below(MODEL_MEMSLOT);
+	if (!busy && chance(kvm->memslots))
+		op->kind = MODEL_MEMSLOT;
 	op->busy = true;
 	op->step = 0;
 	op->flushed = 0;

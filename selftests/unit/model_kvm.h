@@ -31,6 +31,7 @@ struct model_root {
 	unsigned int users;	/* vCPUs */
 	bool live;		/* not freed */
 	bool zapped;		/* invalid, and empty since */
+	u64 freed;		/* when: model_kvm.frees */
 	struct model_leaf leaf[MODEL_HOT];
 };
 
@@ -65,6 +66,7 @@ struct model_op {
 
 struct model_kvm {
 	unsigned int vcpus;
+	unsigned int memslots;		/* percentage of these among operations */
 	unsigned int window;		/* where most happens now: see model_hot() */
 	u64 gfn[MODEL_HOT];
 	u64 pa[MODEL_HOT];		/* where host memory is */
@@ -72,7 +74,8 @@ struct model_kvm {
 	bool logging[MODEL_BLOCKS];
 	unsigned int blocked[MODEL_HOT];	/* notifier in progress: no fault maps it */
 	u64 next_pa;
-	struct model_root roots[4];
+	u64 frees;
+	struct model_root roots[MODEL_VCPUS + 2];
 	struct model_root *root;		/* for whoever loads one now; NULL: make one */
 	struct model_op ops[MODEL_OPS];
 	struct model_held held[MODEL_HELD];

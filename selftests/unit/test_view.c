@@ -131,8 +131,11 @@ static void expect(struct chariot_view *view, u64 gfn, u64 entry, int level)
 		CHECK_EQ(found, level);
 }
 
-#define LEAF(rights) (P | US | A | ((rights) & CHARIOT_W ? RW | D : 0) | \
-		      ((rights) & CHARIOT_X ? 0 : NX))
+/* A leaf of ours with these rights, for page 0. */
+static u64 leaf(unsigned int rights)
+{
+	return P | US | A | (rights & CHARIOT_W ? RW | D : 0) | (rights & CHARIOT_X ? 0 : NX);
+}
 
 TEST(leaves_of_every_size_inside_larger_ones)
 {
@@ -147,7 +150,7 @@ TEST(leaves_of_every_size_inside_larger_ones)
 
 			CHECK_EQ(put(view, gfn, level, entry, kvm_level, RWX),
 				 CHARIOT_INSTALL_DONE);
-			expect(view, gfn, LEAF(RWX) | (frame + (in << 12)) | (at > 1 ? PS : 0), at);
+			expect(view, gfn, leaf(RWX) | (frame + (in << 12)) | (at > 1 ? PS : 0), at);
 			CHECK_EQ(views.pages, 1u + view->level - at);
 			CHECK_EQ(view->filled, 1);
 			chariot_views_flush(&views);
@@ -196,13 +199,13 @@ TEST(ranges_are_exact)
 	CHECK_EQ(put(view, 1536, 2, RAM | PS, 2, RWX), CHARIOT_INSTALL_DONE);
 	chariot_views_flush_range(&views, 511, 3);
 	for (gfn = 510; gfn < 515; gfn++)
-		expect(view, gfn, gfn == 510 || gfn == 514 ? LEAF(RWX) | gfn << 12 : 0, 1);
+		expect(view, gfn, gfn == 510 || gfn == 514 ? leaf(RWX) | gfn << 12 : 0, 1);
 	chariot_views_flush_range(&views, 515, 509);
 	CHECK_EQ(view->filled, 4);
 	chariot_views_flush_range(&views, 1535, 1);
 	CHECK_EQ(view->filled, 3);
 	expect(view, 1024, 0, 0);
-	expect(view, 1536, LEAF(RWX) | PS, 2);
+	expect(view, 1536, leaf(RWX) | PS, 2);
 	chariot_views_flush_range(&views, 0, 1537);
 	CHECK_EQ(view->filled, 0);
 	stop();
@@ -218,14 +221,14 @@ TEST(changes_of_a_present_leaf)
 	CHECK_EQ(put(view, 7, 1, RAM, 1, CHARIOT_R), CHARIOT_INSTALL_DONE);
 	CHECK_EQ(put(view, 7, 1, RAM, 1, CHARIOT_R | CHARIOT_X), CHARIOT_INSTALL_DONE);
 	CHECK_EQ(put(view, 7, 1, RAM, 1, RWX), CHARIOT_INSTALL_DONE);
-	expect(view, 7, LEAF(RWX), 1);
+	expect(view, 7, leaf(RWX), 1);
 	CHECK_EQ(view->filled, 1);
 	/* nothing was dropped so far: no vCPU can know of more */
 	CHECK(!chariot_views_weaken(&views, 1, -1, 8, 1, CHARIOT_W, &dirty, 1));
 
 	gen = chariot_views_gen(&views);
 	CHECK_EQ(put(view, 7, 1, RAM, 1, CHARIOT_R | CHARIOT_W), CHARIOT_INSTALL_FLUSH);
-	expect(view, 7, LEAF(CHARIOT_R | CHARIOT_W), 1);
+	expect(view, 7, leaf(CHARIOT_R | CHARIOT_W), 1);
 	/* now one was, after @gen */
 	chariot_views_flushed(&views, 0, gen);
 	CHECK(chariot_views_weaken(&views, 1, -1, 8, 1, CHARIOT_W, &dirty, 1));
@@ -240,7 +243,7 @@ TEST(changes_of_a_present_leaf)
 	CHECK_EQ(put(view, 7, 1, RAM, 1, CHARIOT_R | CHARIOT_X), CHARIOT_INSTALL_FLUSH);
 	CHECK_EQ(put(view, 7, 1, RAM | 0x5000, 1, RWX), CHARIOT_INSTALL_FLUSH);
 	CHECK_EQ(put(view, 7, 1, RAM | 0x5000 | PCD, 1, RWX), CHARIOT_INSTALL_FLUSH);
-	expect(view, 7, LEAF(RWX) | 0x5000 | PCD, 1);
+	expect(view, 7, leaf(RWX) | 0x5000 | PCD, 1);
 	CHECK_EQ(view->filled, 1);
 	stop();
 }
@@ -254,16 +257,16 @@ TEST(sizes_meet)
 	/* a smaller leaf splits a larger one: the rest faults again */
 	CHECK_EQ(put(view, 513, 2, RAM | PS, 3, RWX), CHARIOT_INSTALL_FLUSH);
 	expect(view, 0, 0, 0);
-	expect(view, 600, LEAF(RWX) | PS | 0x200000, 2);
+	expect(view, 600, leaf(RWX) | PS | 0x200000, 2);
 	CHECK_EQ(put(view, 513, 1, RAM | PS, 3, CHARIOT_R), CHARIOT_INSTALL_FLUSH);
 	expect(view, 512, 0, 0);
-	expect(view, 513, LEAF(CHARIOT_R) | 0x201000, 1);
+	expect(view, 513, leaf(CHARIOT_R) | 0x201000, 1);
 	/* a larger one does not remove tables */
 	CHECK_EQ(put(view, 514, 3, RAM | PS, 3, RWX), CHARIOT_INSTALL_DONE);
-	expect(view, 514, LEAF(RWX) | 0x202000, 1);
+	expect(view, 514, leaf(RWX) | 0x202000, 1);
 	CHECK_EQ(put(view, 5, 3, RAM | PS, 3, RWX), CHARIOT_INSTALL_DONE);
-	expect(view, 5, LEAF(RWX) | PS, 2);
-	expect(view, 513, LEAF(CHARIOT_R) | 0x201000, 1);
+	expect(view, 5, leaf(RWX) | PS, 2);
+	expect(view, 513, leaf(CHARIOT_R) | 0x201000, 1);
 	CHECK_EQ(views.pages, 4);
 	CHECK_EQ(view->filled, 3);
 	stop();
@@ -285,9 +288,9 @@ TEST(entries_that_are_refused)
 	CHECK_EQ(views.pages, 1);
 	/* no more than KVM's */
 	CHECK_EQ(put(view, 1, 1, (RAM & ~RW) | NX, 1, RWX), CHARIOT_INSTALL_DONE);
-	expect(view, 1, LEAF(CHARIOT_R), 1);
+	expect(view, 1, leaf(CHARIOT_R), 1);
 	CHECK_EQ(put(view, 2, -5, RAM | PS, 2, RWX), CHARIOT_INSTALL_DONE);
-	expect(view, 2, LEAF(RWX) | 0x2000, 1);
+	expect(view, 2, leaf(RWX) | 0x2000, 1);
 	stop();
 }
 
@@ -410,8 +413,8 @@ TEST(weaken_reports_who_must_flush)
 	CHECK(chariot_views_weaken(&views, 1, 1, 3, 1, CHARIOT_W, &dirty, 8));
 	CHECK_EQ(dirty, 2);
 	expect(v[0][1], 3, 0, 0);
-	expect(v[0][0], 3, LEAF(RWX), 1);
-	expect(v[1][1], 3, LEAF(RWX), 1);
+	expect(v[0][0], 3, leaf(RWX), 1);
+	expect(v[1][1], 3, leaf(RWX), 1);
 	/* the other vCPU has it still, and the first has not flushed, for all we know */
 	dirty = 0;
 	CHECK(chariot_views_weaken(&views, 1, -1, 3, 1, CHARIOT_W, &dirty, 8));
@@ -421,13 +424,13 @@ TEST(weaken_reports_who_must_flush)
 	CHECK(chariot_views_weaken(&views, 0, -1, 511, 1, CHARIOT_X, &dirty, 8));
 	CHECK_EQ(dirty, 1ul << 20 | 0xff);
 	expect(kernel, 3, 0, 0);
-	expect(v[1][0], 3, LEAF(RWX), 1);
+	expect(v[1][0], 3, leaf(RWX), 1);
 	dirty = 0;
 	CHECK(chariot_views_weaken(&views, CHARIOT_DOMAIN_ANY, 0, 0, 512, CHARIOT_X | CHARIOT_W,
 				   &dirty, 8));
 	expect(v[1][0], 3, 0, 0);
-	expect(v[1][1], 3, LEAF(RWX), 1);
-	expect(v[0][1], 4, LEAF(CHARIOT_R | CHARIOT_X), 1);
+	expect(v[1][1], 3, leaf(RWX), 1);
+	expect(v[0][1], 4, leaf(CHARIOT_R | CHARIOT_X), 1);
 	/* @kernel is shared, so that it is in @vcpu's views, too */
 	CHECK_EQ(dirty, 0xff);
 	stop();
