@@ -522,6 +522,16 @@ static void test_domain_events(void)
     g_assert_cmphex(get(vm, CHARIOT_REG_STATUS) & CHARIOT_STATUS_BROKEN, ==,
                     0);
 
+    /* A reset is the end of a driver, too, of which the module says nothing. */
+    event.type = CHARIOT_EVENT_DOMAIN_UP;
+    put_event(vm, &event);
+    qtest_qmp_eventwait(vm->qts, "CHARIOT_DOMAIN_UP");
+    qtest_system_reset_nowait(vm->qts);
+    qtest_qmp_eventwait(vm->qts, "CHARIOT_DOMAIN_DOWN");
+    qpci_device_enable(vm->dev);
+    qpci_config_writel(vm->dev, PCI_BASE_ADDRESS_0, vm->bar.addr);
+    bring_up(vm);
+
     event.type = CHARIOT_EVENT_RING_BROKEN;
     put_event(vm, &event);
     answer = qtest_qmp_eventwait_ref(vm->qts, "CHARIOT_RING_ERROR");

@@ -342,10 +342,14 @@ static void handle_event(ChariotState *s, const struct chariot_event *event)
         handle_violation(s, event);
         break;
     case CHARIOT_EVENT_DOMAIN_UP:
+        if (domain) {
+            domain->up = true;
+        }
         signal_event(s, CHARIOT_SIGNAL_DOMAIN, event);
         break;
     case CHARIOT_EVENT_DOMAIN_DOWN:
         if (domain) {
+            domain->up = false;
             g_clear_pointer(&domain->symbols, chariot_symbols_free);
         }
         signal_event(s, CHARIOT_SIGNAL_DOMAIN, event);
@@ -392,6 +396,21 @@ void chariot_events_drain(ChariotState *s)
         n = events_read(s);
         left -= n;
     } while (n == BATCH && left > 0);
+}
+
+void chariot_events_all_down(ChariotState *s)
+{
+    for (uint32_t id = 1; id <= s->n_domains; id++) {
+        struct chariot_event event = {
+            .type = CHARIOT_EVENT_DOMAIN_DOWN,
+            .domain = id,
+        };
+
+        if (chariot_domain(s, id)->up) {
+            handle_event(s, &event);
+        }
+        g_clear_pointer(&chariot_domain(s, id)->symbols, chariot_symbols_free);
+    }
 }
 
 void chariot_events_init(ChariotState *s)

@@ -106,9 +106,7 @@ void chariot_regs_reset(ChariotState *s)
     chariot_backend_reset(s);
     /* What happened before the reset is reported with the old symbols. */
     chariot_events_drain(s);
-    for (unsigned i = 0; i < s->n_domains; i++) {
-        g_clear_pointer(&s->domains[i].symbols, chariot_symbols_free);
-    }
+    chariot_events_all_down(s);
     memset(&s->regs, 0, sizeof(s->regs));
     s->doorbell = ~0ULL;
 }

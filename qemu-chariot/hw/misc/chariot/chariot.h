@@ -88,6 +88,7 @@ typedef struct ChariotLimit {
 typedef struct ChariotDomainState {
     char *name;
     uint32_t policy; /* CHARIOT_POLICY_* */
+    bool up;         /* as the monitor has been told */
     ChariotSymbols *symbols;
 } ChariotDomainState;
 
@@ -185,6 +186,8 @@ void chariot_events_init(ChariotState *s);
 void chariot_events_exit(ChariotState *s);
 /* Reads and handles all events that the backend has now. */
 void chariot_events_drain(ChariotState *s);
+/* Handles the end of every driver: the guest has been reset. */
+void chariot_events_all_down(ChariotState *s);
 
 /* chariot-hmp.c */
 void chariot_hmp_init(void);
