@@ -3,6 +3,7 @@
 #include <linux/string.h>
 
 #include "catalogue.h"
+#include "library.h"
 #include "stubs.h"
 
 unsigned long chariot_catalogue_stub(u16 domain, const char *name)
@@ -13,5 +14,5 @@ unsigned long chariot_catalogue_stub(u16 domain, const char *name)
 	for (i = chariot_imports; i < chariot_imports_end; i++)
 		if (!strcmp(i->name, name))
 			return (unsigned long)i->stubs + (domain - 1) * CHARIOT_STUB_SIZE;
-	return 0;
+	return chariot_library_find(domain, name);
 }

@@ -13,9 +13,11 @@
 #include <asm/page_types.h>
 #include <asm/pgtable.h>
 
+#include "agent.h"
 #include "compat.h"
 #include "ksyms.h"
 #include "layout.h"
+#include "library.h"
 #include "ring.h"
 
 #define CHARIOT_AGENT_ABI	1
@@ -64,6 +66,21 @@ static void post_library(void)
 	}
 }
 
+/*
+ * The domains' own copies are text of theirs; that they are library functions
+ * as well makes a report name the caller.
+ */
+static void post_library_copies(void)
+{
+	const struct chariot_library *f;
+	u16 domain;
+
+	for (domain = 1; domain <= chariot_nr_domains; domain++)
+		for (f = chariot_library; f < chariot_library_end; f++)
+			chariot_post(CHARIOT_REC_LIBRARY, 0, 0, 0,
+				     chariot_library_address(domain, f), f->size);
+}
+
 static void post_region(u8 kind, unsigned long start, unsigned long end)
 {
 	if (start && end > start)
@@ -104,5 +121,6 @@ int chariot_layout_post(void)
 		return ret;
 	post_regions();
 	post_library();
+	post_library_copies();
 	return 0;
 }

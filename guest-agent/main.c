@@ -133,8 +133,11 @@ static int __init chariot_init(void)
 {
 	int ret;
 
-	if (dryrun)
-		return chariot_dryrun_start(dryrun);
+	if (dryrun) {
+		ret = chariot_dryrun_start(dryrun);
+		/* Hooks that are installed lead here: no way back, also after a failure. */
+		return armed ? 0 : ret;
+	}
 	ret = chariot_pci_register();
 	if (!ret && !armed)
 		pr_info("no chariot-pci device: nothing is isolated\n");

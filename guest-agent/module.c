@@ -22,6 +22,7 @@
 #include "agent.h"
 #include "catalogue.h"
 #include "compat.h"
+#include "library.h"
 #include "module.h"
 #include "ring.h"
 #include "symtab.h"
@@ -94,6 +95,7 @@ static void module_coming(struct chariot_domain *d, struct module *mod)
 	post_percpu(d);
 	chariot_symtab_upload(d);
 	post_memory(d, CHARIOT_MODMEM_TEXT, CHARIOT_REC_TEXT, 0);
+	post_pages(CHARIOT_REC_TEXT, 0, d->id, chariot_library_page(d->id), CHARIOT_LIBRARY_SIZE);
 	post_memory(d, CHARIOT_MODMEM_INIT_TEXT, CHARIOT_REC_TEXT, 0);
 	chariot_ring_sync();
 	pr_info("%s is isolated\n", d->name);

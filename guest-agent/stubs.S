@@ -4,18 +4,16 @@
  * loads the domain's id and jumps to the import's wrapper (catalogue.h).
  */
 #include <linux/linkage.h>
-#include <asm/ibt.h>
 
 #include "agent.h"
 #include "stubs.h"
 
 .macro CHARIOT_STUB sym dom
-	.balign	CHARIOT_STUB_SIZE
 SYM_FUNC_START_LOCAL_NOALIGN(chariot_stub_\sym\()_\dom)
-	ENDBR
 	movl	$\dom, %r9d
 	jmp	chariot_wrap_\sym
 SYM_FUNC_END(chariot_stub_\sym\()_\dom)
+	.org	chariot_stub_\sym\()_\dom + CHARIOT_STUB_SIZE, 0xcc	/* fails if it is larger */
 .endm
 
 .macro CHARIOT_STUBS sym

@@ -13,6 +13,7 @@
 #include <linux/sort.h>
 
 #include "agent.h"
+#include "library.h"
 #include "pci.h"
 #include "symtab.h"
 
@@ -31,53 +32,74 @@ static int symbol_cmp(const void *a, const void *b)
 	return x->va < y->va ? -1 : x->va > y->va;
 }
 
-void chariot_symtab_upload(const struct chariot_domain *d)
-{
-	const struct mod_kallsyms *k;
+/* Filled in two passes: without a table it only measures. */
+struct builder {
 	struct chariot_symtab *table;
-	size_t size = sizeof(*table);
-	u32 i, n = 0, name;
-	int ret;
+	u32 count;
+	u32 names;	/* bytes */
+	u32 first_name;	/* where names begin */
+};
 
+static void symbol_add(struct builder *b, u64 va, u64 size, const char *name)
+{
+	size_t len = strlen(name) + 1;
+
+	if (b->table) {
+		b->table->sym[b->count] = (struct chariot_sym) {
+			.va = va,
+			.size = size,
+			.name = b->first_name + b->names,
+		};
+		memcpy((char *)b->table + b->first_name + b->names, name, len);
+	}
+	b->names += len;
+	b->count++;
+}
+
+static void symbols_collect(const struct chariot_domain *d, struct builder *b)
+{
+	const struct chariot_library *f;
+	const struct mod_kallsyms *k;
+	u32 i;
+
+	b->count = 0;
+	b->names = 0;
+	/* Its copies of library functions belong to the driver's text. */
+	for (f = chariot_library; f < chariot_library_end; f++)
+		symbol_add(b, chariot_library_address(d->id, f), f->size, f->name);
 	/* The module is COMING: nobody replaces its symbols meanwhile. */
 	k = rcu_dereference_protected(d->mod->kallsyms, true);
-	if (!k)
-		return;
-	for (i = 0; i < k->num_symtab; i++) {
-		const char *s = k->strtab + k->symtab[i].st_name;
+	for (i = 0; k && i < k->num_symtab; i++) {
+		const Elf_Sym *sym = &k->symtab[i];
+		const char *name = k->strtab + sym->st_name;
 
-		if (!symbol_wanted(d->mod, &k->symtab[i], s))
-			continue;
-		size += sizeof(struct chariot_sym) + strlen(s) + 1;
-		n++;
+		if (symbol_wanted(d->mod, sym, name))
+			symbol_add(b, sym->st_value, sym->st_size, name);
 	}
+}
+
+void chariot_symtab_upload(const struct chariot_domain *d)
+{
+	struct builder b = {};
+	size_t size;
+	int ret;
+
+	symbols_collect(d, &b);
+	b.first_name = struct_size(b.table, sym, b.count);
+	size = b.first_name + b.names;
 	if (size > CHARIOT_SYMTAB_MAX) {
 		pr_info("%s: too many symbols to report\n", d->name);
 		return;
 	}
-	table = alloc_pages_exact(size, GFP_KERNEL | __GFP_NOWARN | __GFP_ZERO);
-	if (!table)
+	b.table = alloc_pages_exact(size, GFP_KERNEL | __GFP_NOWARN | __GFP_ZERO);
+	if (!b.table)
 		return;
-	table->magic = CHARIOT_SYMTAB_MAGIC;
-	table->count = n;
-	name = struct_size(table, sym, n);
-	for (i = 0, n = 0; i < k->num_symtab; i++) {
-		const Elf_Sym *sym = &k->symtab[i];
-		const char *s = k->strtab + sym->st_name;
-		size_t len = strlen(s) + 1;
-
-		if (!symbol_wanted(d->mod, sym, s))
-			continue;
-		table->sym[n].va = sym->st_value;
-		table->sym[n].size = sym->st_size;
-		table->sym[n].name = name;
-		memcpy((char *)table + name, s, len);
-		name += len;
-		n++;
-	}
-	sort(table->sym, n, sizeof(*table->sym), symbol_cmp, NULL);
-	ret = chariot_pci_symtab(d->id, virt_to_phys(table), size);
+	symbols_collect(d, &b);
+	b.table->magic = CHARIOT_SYMTAB_MAGIC;
+	b.table->count = b.count;
+	sort(b.table->sym, b.count, sizeof(*b.table->sym), symbol_cmp, NULL);
+	ret = chariot_pci_symtab(d->id, virt_to_phys(b.table), size);
 	if (ret && ret != -EOPNOTSUPP)
 		pr_info("%s: the host refused its symbols (%d)\n", d->name, ret);
-	free_pages_exact(table, size);
+	free_pages_exact(b.table, size);
 }
