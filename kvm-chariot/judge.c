@@ -238,8 +238,8 @@ static int resolve(struct chariot_fault *f)
 	return 1;
 }
 
-/* Maps what the first instructions in a domain need anyway, if KVM has it. */
-static void prefill(struct chariot_fault *f, u64 gpa, bool write)
+/* Maps what the first instructions in @domain need anyway, if KVM has it. */
+static void prefill(struct chariot_fault *f, u32 domain, u64 gpa, bool write)
 {
 	struct chariot_fault fill = *f;
 	u64 entry;
@@ -247,10 +247,10 @@ static void prefill(struct chariot_fault *f, u64 gpa, bool write)
 
 	sample(&fill);
 	fill.gpa = gpa;
-	fill.domain = f->cv->cur;
+	fill.domain = domain;
 	fill.access = (struct chariot_access) { .write = write, .fetch = !write };
 	fill.writable = write;
-	entry = chariot_view_lookup(f->cv->view[fill.domain], gpa >> PAGE_SHIFT, &level);
+	entry = chariot_view_lookup(f->cv->view[domain], gpa >> PAGE_SHIFT, &level);
 	if (f->vm->mode->entry->own_rights(entry) & (write ? CHARIOT_W : CHARIOT_X))
 		return;
 	entry = kvm_entry(&fill, gpa >> PAGE_SHIFT, &level);
@@ -370,25 +370,28 @@ static enum chariot_verdict judge(struct chariot_fault *f)
 	return judge_domain_view(f, drained);
 }
 
-/* In a domain after a crossing: its code and the top of its stack. */
-static void prefill_domain(struct chariot_fault *f)
+/*
+ * After a crossing into @domain: its code and the top of its stack. Another
+ * vCPU may have sent this one back meanwhile; derive() looks.
+ */
+static void prefill_domain(struct chariot_fault *f, u32 domain)
 {
 	u64 gfn;
 
 	if (f->access.fetch)
-		prefill(f, f->gpa, false);
+		prefill(f, domain, f->gpa, false);
 	mutex_lock(&f->vm->lock);
 	gfn = chariot_stack_gfn(f->vm, f->cv, chariot_guest_rsp(f->vcpu) - 1);
 	mutex_unlock(&f->vm->lock);
 	if (gfn != ~0ull)
-		prefill(f, gfn << PAGE_SHIFT, true);
+		prefill(f, domain, gfn << PAGE_SHIFT, true);
 }
 
 static int handle(struct chariot_fault *f)
 {
 	struct chariot_vm *vm = f->vm;
 	enum chariot_verdict verdict;
-	bool entered;
+	u32 entered = 0;
 
 	chariot_count(vm, faults);
 	vm->mode->decode(f->error_code, &f->access);
@@ -402,7 +405,8 @@ static int handle(struct chariot_fault *f)
 		return -ENOMEM;
 	}
 	verdict = judge(f);
-	entered = verdict == CHARIOT_AGAIN && f->cv->cur && f->cv->cur != f->domain;
+	if (verdict == CHARIOT_AGAIN && f->cv->cur != f->domain)
+		entered = f->cv->cur;
 	mutex_unlock(&vm->lock);
 
 	switch (verdict) {
@@ -417,7 +421,7 @@ static int handle(struct chariot_fault *f)
 		break;
 	}
 	if (entered)
-		prefill_domain(f);
+		prefill_domain(f, entered);
 	else if (f->cv->pending_waits)
 		usleep_range(PENDING_PAUSE, 2 * PENDING_PAUSE);
 	return 1;
