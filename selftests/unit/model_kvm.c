@@ -261,6 +261,15 @@ void model_fault(struct model_kvm *kvm, struct model_root *root, unsigned int ho
 		root->leaf[h].entry = (root->leaf[h].entry | set) & ~clear;
 }
 
+void model_set_leaf(struct model_kvm *kvm, struct model_root *root, unsigned int hot, u64 entry)
+{
+	unsigned int lo, hi;
+
+	model_group(kvm, hot, root->leaf[hot].level, &lo, &hi);
+	for (unsigned int h = lo; h < hi; h++)
+		root->leaf[h].entry = (root->leaf[h].entry & ADDR) | (entry & ~ADDR);
+}
+
 /* [lo, hi) by chance: a page, some, a block, everything. */
 static void choose_range(const struct model_kvm *kvm, struct model_op *op)
 {

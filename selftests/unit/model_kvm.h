@@ -104,6 +104,9 @@ void model_put_root(struct model_kvm *kvm, struct model_root *root);
 void model_fault(struct model_kvm *kvm, struct model_root *root, unsigned int hot, bool write,
 		 bool exec);
 
+/* The CPU's walker, or who stands in for it, changes the leaf of a page. */
+void model_set_leaf(struct model_kvm *kvm, struct model_root *root, unsigned int hot, u64 entry);
+
 /* Does a random thing: begins an operation, goes on with one, or splits a leaf. */
 void model_step(struct model_kvm *kvm);
 

@@ -182,6 +182,15 @@ MUTANTS = {
         "entry_npt.c", "(entry & NPT_W) && (!tracked || (entry & NPT_D))", "entry & NPT_W"),
     "not accessed, and derived from": (
         "entry_npt.c", "\tif (tracked && !(entry & NPT_A))\n\t\treturn 0;\n", ""),
+    "walks set dirty where W is not allowed": (
+        "entry_npt.c", "if (write && (entry & NPT_W))", "if (write)"),
+    "walks set dirty for reads": (
+        "entry_npt.c", "if (write && (entry & NPT_W))", "if (entry & NPT_W)"),
+    "walks do not set accessed": (
+        "entry_npt.c", "\tentry |= NPT_A;\n", ""),
+    "walks set bits that KVM keeps itself": (
+        "entry_npt.c", "!npt_present(entry) || (entry & SPTE_AD_TYPE) == SPTE_AD_DISABLED)",
+        "!npt_present(entry))"),
     "KVM's present bit is ignored": (
         "entry_npt.c", "(entry & (SPTE_MMU_PRESENT | NPT_P)) == (SPTE_MMU_PRESENT | NPT_P)",
         "entry & NPT_P"),

@@ -58,6 +58,21 @@ TEST(rights_by_entry)
 	CHECK_EQ(npt->rights(RAM & ~US), 0);
 }
 
+TEST(walks_set_accessed_and_dirty)
+{
+	const u64 clean = RAM & ~(A | D), by_software = BIT_ULL(52);
+
+	CHECK_EQ(npt->walked(clean, false), clean | A);
+	CHECK_EQ(npt->walked(clean, true), RAM);
+	CHECK_EQ(npt->walked(clean & ~RW, true), (clean & ~RW) | A);
+	CHECK_EQ(npt->walked(RAM, false), RAM);
+	/* where KVM tracks them without the CPU's help, and where there is no page */
+	CHECK_EQ(npt->walked(clean | by_software, true), clean | by_software);
+	CHECK_EQ(npt->walked(clean & ~BIT_ULL(11), true), clean & ~BIT_ULL(11));
+	CHECK_EQ(npt->walked(clean & ~P, true), clean & ~P);
+	CHECK_EQ(npt->walked(0, true), 0);
+}
+
 TEST(derived_leaves_bit_by_bit)
 {
 	const u64 software = KVM | GENMASK_ULL(62, 52);

@@ -377,6 +377,12 @@ static void step_fault(unsigned int vcpu)
 		return;
 	case 3:
 		v->leaf = v->root->leaf[v->hot];
+		/* The fault stands for a walk of the CPU's, which sets bits on its way. */
+		if (chance(70) && v->leaf.entry & BIT_ULL(11)) {
+			v->leaf.entry = chariot_entry_npt.walked(v->leaf.entry,
+								 v->need == CHARIOT_W);
+			model_set_leaf(&w.kvm, v->root, v->hot, v->leaf.entry);
+		}
 		/* Delegated first, then derived; an unfit entry is offered sometimes. */
 		if (!chance(5) && !(chariot_entry_npt.rights(v->leaf.entry) & v->need)) {
 			model_fault(&w.kvm, v->root, v->hot, v->need == CHARIOT_W,
