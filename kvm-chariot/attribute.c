@@ -75,14 +75,18 @@ static struct chariot_culprit library_caller(struct chariot_vm *vm, struct kvm_v
 struct chariot_culprit chariot_attribute(struct chariot_vm *vm, struct kvm_vcpu *vcpu, u32 cur,
 					 u64 rip)
 {
-	struct chariot_culprit culprit = {};
+	struct chariot_culprit culprit = {}, caller;
 
 	lockdep_assert_held(&vm->lock);
 	if (!chariot_guest_kernel_address(rip))
 		return culprit;
 	culprit.domain = chariot_domain_of(vm, rip);
-	if (!culprit.domain && chariot_ranges_find(&vm->library, rip))
-		culprit = library_caller(vm, vcpu);
+	if (chariot_ranges_find(&vm->library, rip)) {
+		/* A copy of a library function in the domain's own text has a caller to name too. */
+		caller = library_caller(vm, vcpu);
+		if (!culprit.domain || caller.domain == culprit.domain)
+			culprit = caller;
+	}
 	/* Another domain's code never runs in this view, only returns through it. */
 	if (culprit.domain != cur)
 		culprit = (struct chariot_culprit) {};

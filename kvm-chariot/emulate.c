@@ -8,6 +8,8 @@
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
+#include <linux/sched/signal.h>
+
 #include "compat.h"
 #include "guest.h"
 #include "hook.h"
@@ -17,6 +19,7 @@
 #include "vector.h"
 
 #define INSN_MAX	15
+#define STRING_TURNS_MAX 1024	/* of 1024 iterations: the largest copy that makes sense */
 
 /* The first byte of [gpa, gpa + len) that @domain may not write, and how many follow it; 0: none. */
 static u32 outside(struct chariot_vm *vm, struct chariot_vcpu *cv, u32 domain, u64 gpa, u32 len,
@@ -194,7 +197,7 @@ int chariot_emulate(struct chariot_vm *vm, struct chariot_vcpu *cv, u32 domain, 
 	struct kvm_vcpu *vcpu = cv->vcpu;
 	u64 rip = kvm_get_linear_rip(vcpu);
 	u8 code[INSN_MAX] = {};
-	int ret, len;
+	int ret, len, turns;
 
 	chariot_count(vm, emulated);
 	atomic64_inc(&vm->domains[domain].emulated);
@@ -212,7 +215,17 @@ int chariot_emulate(struct chariot_vm *vm, struct chariot_vcpu *cv, u32 domain, 
 
 	cv->judging = domain;
 	vcpu->run->exit_reason = KVM_EXIT_UNKNOWN;
-	ret = kvm_emulate_instruction(vcpu, 0);
+	/*
+	 * KVM leaves a string instruction every 1024 turns. A library function
+	 * that is interrupted then would go on in the kernel view, unjudged.
+	 */
+	for (turns = 0; turns < STRING_TURNS_MAX; turns++) {
+		ret = kvm_emulate_instruction(vcpu, 0);
+		if (ret != 1 || kvm_get_linear_rip(vcpu) != rip ||
+		    vcpu->arch.exception.pending || signal_pending(current))
+			break;
+		cond_resched();
+	}
 	cv->judging = 0;
 	if (!ret && vcpu->run->exit_reason == KVM_EXIT_INTERNAL_ERROR)
 		return give_up(vm, cv, domain, gpa);
