@@ -142,7 +142,8 @@ version=$1; shift
 cd /mnt/fetch
 # The package lists stay out of the tree, which is never changed once made.
 apt="apt-get -q -o Dir::State::lists=/mnt/fetch/lists -o Dir::Cache::archives=/mnt/fetch/archives
-     -o Dir::Cache::pkgcache= -o Dir::Cache::srcpkgcache= -o APT::Sandbox::User=root"
+     -o Dir::Cache::pkgcache= -o Dir::Cache::srcpkgcache= -o APT::Sandbox::User=root
+     -o Acquire::Languages=none"
 $apt update
 $apt download "$@"
 if ! $apt source --download-only "qemu=$version"; then
