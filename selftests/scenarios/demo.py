@@ -61,10 +61,10 @@ def violation(report):
 def without(mutant, what):
     """A faulty driver without Chariot."""
     fault = faulty.about(mutant)
-    with labguest.Guest(f"{mutant}-without", "download", extra=mutant, may_crash=True,
+    with labguest.Guest(f"{mutant}-without", "download", extra=mutant, may_crash=True, mib=8,
                         options=faulty.guest_options(fault)) as guest:
         guest.wait_end(180)
-        harm = faulty.harm(guest, EXPECTED)
+        harm = faulty.harm(guest, labguest.server(8))
         expect(what, harm, f"the guest said {guest.messages()}")
         for text in harm:
             line(text, None)
@@ -73,8 +73,9 @@ def without(mutant, what):
 def isolated(mutant, begin):
     """A driver, faulty or not, with Chariot."""
     fault = faulty.about(mutant) if mutant else None
+    expected = labguest.server(8 if fault else 32)
     with labguest.Guest(f"{mutant or 'correct'}-with", "download", extra=mutant,
-                        chariot="isolate=e1000,policy=block",
+                        chariot="isolate=e1000,policy=block", mib=8 if fault else 32,
                         options=f"chariot.agent=1 {faulty.guest_options(fault) if fault else ''}") as guest:
         if fault:
             event = guest.qmp.wait_event("CHARIOT_VIOLATION", 280, stop=lambda: guest.said("done") is not None)
@@ -83,8 +84,8 @@ def isolated(mutant, begin):
                 if begin:
                     line(f"({time.monotonic() - begin:.0f} s after the lab host was up)")
         expect("the guest runs on to its end", guest.wait_end(280), f"it said {guest.messages()}")
-        harm = faulty.harm(guest, EXPECTED)
-        expect("the download of 32 MiB completes, checksum equal", guest.said("sha256") == EXPECTED, str(harm))
+        harm = faulty.harm(guest, expected)
+        expect(f"the download of {8 if fault else 32} MiB completes, checksum equal", guest.said("sha256") == expected, str(harm))
         if fault:
             expect("no harm to the kernel", not harm, str(harm))
             expect(f"the report names the faulty instruction, {fault['faulting']}",
@@ -123,5 +124,4 @@ def main():
 
 
 if __name__ == "__main__":
-    EXPECTED = labguest.server()
     main()

@@ -12,6 +12,9 @@ import health_signs
 import labguest
 from report import Report
 
+#: enough for the fault to strike in the middle
+MIB = 8
+
 
 def about(mutant):
     """What the mutator says about a mutant."""
@@ -61,7 +64,7 @@ def matching(violations, fault):
 
 def without(report, mutant, fault, expected):
     """The fault strikes."""
-    with labguest.Guest("without", "download", extra=mutant, may_crash=True, options=guest_options(fault)) as guest:
+    with labguest.Guest("without", "download", extra=mutant, may_crash=True, mib=MIB, options=guest_options(fault)) as guest:
         guest.wait_end(120)
         found = harm(guest, expected)
         report.check("without Chariot: the guest comes to harm", found, f"it said {guest.messages()}")
@@ -72,7 +75,7 @@ def without(report, mutant, fault, expected):
 def isolated(report, mutant, fault, expected, smp):
     """The fault is stopped and reported."""
     report.check("host module loads", labguest.load_host_module())
-    with labguest.Guest("with", "download", extra=mutant, smp=smp, chariot="isolate=e1000,policy=block",
+    with labguest.Guest("with", "download", extra=mutant, smp=smp, mib=MIB, chariot="isolate=e1000,policy=block",
                         options=f"chariot.agent=1 {guest_options(fault)}") as guest:
         report.check("guest runs to its end", guest.wait_end(280), f"it said: {guest.messages()}")
         report.equal("no harm", harm(guest, expected), [])
@@ -102,7 +105,7 @@ def main():
     parser.add_argument("--smp", type=int, default=1)
     args = parser.parse_args()
     report = Report()
-    expected = labguest.server()
+    expected = labguest.server(MIB)
     fault = about(args.mutant)
     report.note(f"fault: {fault}")
     without(report, args.mutant, fault, expected)

@@ -17,8 +17,6 @@ from qmp import Qmp
 LAB = "/lab"
 OUR_QEMU = f"{LAB}/qemu/bin/qemu-system-x86_64"
 PORT = 8000
-#: 32 MiB: what the issue of a download scenario is about
-SIZE = 32 << 20
 
 
 def emulated():
@@ -54,19 +52,16 @@ def unload_host_module():
     return not os.path.exists("/sys/module/kvm_chariot") or run("rmmod", "kvm_chariot") == 0
 
 
-def server(size=SIZE):
-    """Serves a file of random bytes to lab guests; returns its SHA-256. One server a lab host."""
+def server(mib=32):
+    """Serves a file of that many MiB of random bytes to lab guests, as /<mib>; returns its SHA-256."""
     root = "/run/www"
-    path = f"{root}/file"
-    if not os.path.exists(path) or os.path.getsize(path) != size:
-        os.makedirs(root, exist_ok=True)
+    path = f"{root}/{mib}"
+    if not os.path.exists(root):
+        os.makedirs(root)
+        run("busybox", "httpd", "-p", f"127.0.0.1:{PORT}", "-h", root)
+    if not os.path.exists(path):
         with open(path, "wb") as file:
-            file.write(os.urandom(size))
-    if not os.path.exists("/run/www.pid"):
-        with subprocess.Popen(["busybox", "httpd", "-p", f"127.0.0.1:{PORT}", "-h", root], start_new_session=True):
-            pass
-        with open("/run/www.pid", "w", encoding="ascii"):
-            pass
+            file.write(os.urandom(mib << 20))
     with open(path, "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
@@ -96,16 +91,16 @@ class Guest:
     One lab guest.
 
     scenario: the file in selftests/scenarios/guest that it runs. chariot: options of the chariot-pci device, or None.
-    extra: a folder of changed modules. may_crash: its console is no sign of ill health.
+    mib: the file that it downloads. extra: a folder of changed modules. may_crash: its console is no sign of ill health.
     """
 
-    def __init__(self, name, scenario, *, smp=1, chariot=None, extra=None, options="", qemu=None, may_crash=False,
+    def __init__(self, name, scenario, *, smp=1, chariot=None, extra=None, options="", qemu=None, may_crash=False, mib=32,
                  network="e1000"):
         self.name = name
         self.console = f"{'victim' if may_crash else 'guest'}-{name}.log"
         self.messages_path = f"messages-{name}.log"
         self.qmp_path = f"/run/qmp-{name}-{os.getpid()}"
-        append = f"console=ttyS0 loglevel=5 panic=-1 chariot.run={scenario} chariot.port={PORT} {options}"
+        append = f"console=ttyS0 loglevel=5 panic=-1 chariot.run={scenario} chariot.file={PORT}/{mib} {options}"
         if qemu is None:
             qemu = OUR_QEMU if os.path.exists(OUR_QEMU) else "qemu-system-x86_64"
         self.command = [qemu, "-accel", "kvm", "-cpu", processor(), "-m", "512", "-smp", str(smp), "-nodefaults",

@@ -56,7 +56,7 @@ def domain(extra):
         text = file.read()
     initrd = labguest.initrd_with(extra) if extra else f"{labguest.LAB}/guest/initrd"
     options = f"console=ttyS0 loglevel=5 panic=-1 chariot.run=download chariot.agent=1 chariot.hold=1 " \
-              f"chariot.port={labguest.PORT}"
+              f"chariot.file={labguest.PORT}/8"
     for tag, value in (("emulator", labguest.OUR_QEMU), ("kernel", f"{labguest.LAB}/guest/vmlinuz"),
                        ("initrd", initrd), ("cmdline", options)):
         text = re.sub(f"<{tag}>.*</{tag}>", f"<{tag}>{value}</{tag}>", text)
@@ -93,7 +93,7 @@ def main():
     parser.add_argument("--extra", help="a changed driver that strikes")
     args = parser.parse_args()
     report = Report()
-    expected = labguest.server()
+    expected = labguest.server(8)
     report.check("host module loads", labguest.load_host_module())
     daemon = start_libvirtd()
     report.check("libvirtd answers", daemon is not None)

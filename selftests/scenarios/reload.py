@@ -15,9 +15,9 @@ def main():
     parser.add_argument("--smp", type=int, default=1)
     args = parser.parse_args()
     report = Report()
-    expected = labguest.server(1 << 20)
+    expected = labguest.server(1)
     report.check("host module loads", labguest.load_host_module())
-    with labguest.Guest("reload", "download", smp=args.smp, chariot="isolate=e1000,policy=block",
+    with labguest.Guest("reload", "download", smp=args.smp, mib=1, chariot="isolate=e1000,policy=block",
                         options=f"chariot.agent=1 chariot.rounds={args.rounds}") as guest:
         report.check("guest runs to its end", guest.wait_end(280), f"it said: {guest.messages()}")
         said = guest.messages()
