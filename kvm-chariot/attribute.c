@@ -82,7 +82,7 @@ struct chariot_culprit chariot_attribute(struct chariot_vm *vm, struct kvm_vcpu 
 		return culprit;
 	culprit.domain = chariot_domain_of(vm, rip);
 	if (chariot_ranges_find(&vm->library, rip)) {
-		/* A copy of a library function in the domain's own text has a caller to name too. */
+		/* Copied into the domain's own text it has a caller to name too. */
 		caller = library_caller(vm, vcpu);
 		if (!culprit.domain || caller.domain == culprit.domain)
 			culprit = caller;

@@ -9,15 +9,6 @@
 
 #include <linux/ftrace.h>
 #include <linux/kvm_host.h>
-#include <linux/version.h>
-
-#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 10, 0)
-/* 6.10 made the "implicit access" bits and these names 64 bits wide. */
-#undef PFERR_GUEST_FINAL_MASK
-#undef PFERR_GUEST_PAGE_MASK
-#define PFERR_GUEST_FINAL_MASK	BIT_ULL(32)
-#define PFERR_GUEST_PAGE_MASK	BIT_ULL(33)
-#endif
 
 /* arch/x86/kvm/kvm_emulate.h: what the emulator's memory callbacks return */
 #define CHARIOT_X86EMUL_CONTINUE	0

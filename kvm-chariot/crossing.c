@@ -150,7 +150,7 @@ void chariot_disarm(struct chariot_vm *vm)
 	/* The load hook that still saw "armed" ends before the requests are made. */
 	synchronize_rcu();
 	chariot_reload_all(vm->kvm);
-	/* Nothing is derived into the views now, and no vCPU is in them: start afresh when armed. */
+	/* No vCPU is in the views, nothing is derived now: empty when armed again. */
 	chariot_views_flush(&vm->views);
 }
 

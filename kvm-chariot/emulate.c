@@ -21,7 +21,10 @@
 #define INSN_MAX	15
 #define STRING_TURNS_MAX 1024	/* of 1024 iterations: the largest copy that makes sense */
 
-/* The first byte of [gpa, gpa + len) that @domain may not write, and how many follow it; 0: none. */
+/*
+ * How many bytes of [gpa, gpa + len) in a row @domain may not write, the first
+ * @skip bytes in; 0: it may write all.
+ */
 static u32 outside(struct chariot_vm *vm, struct chariot_vcpu *cv, u32 domain, u64 gpa, u32 len,
 		   u32 *skip)
 {

@@ -51,7 +51,8 @@ static bool join_violation(struct chariot_event *last, const struct chariot_even
 	if (last->violation.data_len == min_t(u32, last->violation.size, CHARIOT_EVENT_DATA)) {
 		room = CHARIOT_EVENT_DATA - last->violation.data_len;
 		copy = min(room, event->violation.data_len);
-		memcpy(last->violation.data + last->violation.data_len, event->violation.data, copy);
+		memcpy(last->violation.data + last->violation.data_len, event->violation.data,
+		       copy);
 		last->violation.data_len += copy;
 	}
 	last->violation.size += event->violation.size;

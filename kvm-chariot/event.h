@@ -17,7 +17,7 @@
 #define CHARIOT_EVENTS_LIMIT	65536
 
 struct chariot_events {
-	spinlock_t lock;
+	spinlock_t lock;	/* all below but @max */
 	wait_queue_head_t wait;
 	struct chariot_event *queue;
 	u32 max;

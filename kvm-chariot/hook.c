@@ -238,23 +238,21 @@ int chariot_orig_write_emulated(struct x86_emulate_ctxt *ctxt, unsigned long add
 				const void *val, unsigned int bytes,
 				struct x86_exception *exception)
 {
-	return ((write_fn)hooks[HOOK_WRITE].original)(ctxt, addr, val, bytes,
-								 exception);
+	return ((write_fn)hooks[HOOK_WRITE].original)(ctxt, addr, val, bytes, exception);
 }
 
 int chariot_orig_cmpxchg_emulated(struct x86_emulate_ctxt *ctxt, unsigned long addr,
 				  const void *old, const void *new, unsigned int bytes,
 				  struct x86_exception *exception)
 {
-	return ((cmpxchg_fn)hooks[HOOK_CMPXCHG].original)(ctxt, addr, old, new, bytes,
-								     exception);
+	return ((cmpxchg_fn)hooks[HOOK_CMPXCHG].original)(ctxt, addr, old, new, bytes, exception);
 }
 
 int chariot_orig_write_std(struct x86_emulate_ctxt *ctxt, unsigned long addr, void *val,
 			   unsigned int bytes, struct x86_exception *exception, bool system)
 {
-	return ((write_std_fn)hooks[HOOK_WRITE_STD].original)(ctxt, addr, val, bytes,
-									 exception, system);
+	return ((write_std_fn)hooks[HOOK_WRITE_STD].original)(ctxt, addr, val, bytes, exception,
+							      system);
 }
 
 static int find_functions(const struct chariot_mode *mode)
@@ -266,7 +264,7 @@ static int find_functions(const struct chariot_mode *mode)
 		hooks[i].original = chariot_symbol_find(hooks[i].name);
 		if (!hooks[i].original) {
 			pr_err("cannot hook %s: this KVM has no such function\n", hooks[i].name);
-			return -ENOSYS;
+			return -ENXIO;
 		}
 	}
 	return 0;
@@ -285,7 +283,7 @@ static int install(struct ftrace_ops *ops, int first, int end)
 	if (ret) {
 		pr_err("cannot hook %s and %d more functions (%d): not traceable, or live-patched\n",
 		       hooks[first].name, end - first - 1, ret);
-		return -ENOSYS;
+		return -ENXIO;
 	}
 	return 0;
 }

@@ -13,7 +13,7 @@
 struct x86_emulate_ctxt;
 struct x86_exception;
 
-/* Installs the hooks with the first user. -ENOSYS (with a log line that names the function). */
+/* Installs the hooks with the first user. -ENXIO (with a log line that names the function). */
 int chariot_hooks_get(const struct chariot_mode *mode);
 void chariot_hooks_put(void);
 /* For module exit: waits until no CPU runs in a replaced function. */

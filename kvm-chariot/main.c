@@ -26,7 +26,7 @@
 
 /* An open file: at most one VM, attached once. */
 struct chariot_file {
-	struct mutex attach_lock;
+	struct mutex attach_lock;	/* one attach at a time */
 	struct chariot_vm *vm;	/* set once; readers use acquire */
 };
 

@@ -34,7 +34,7 @@ struct chariot_mode {
 
 extern const struct chariot_mode chariot_mode_npt;
 
-/* The mode in which KVM runs on this host now, NULL if it is not supported. Valid once KVM is loaded. */
+/* The mode in which KVM runs on this host now; NULL: not supported, or KVM is not loaded. */
 const struct chariot_mode *chariot_mode_current(void);
 
 #endif

@@ -12,7 +12,7 @@
 #define APPLIED		(-1)
 #define GPA_BITS	52		/* the most that x86 has */
 #define ALL_PAGES	(1ull << (GPA_BITS - PAGE_SHIFT))
-#define MMIO_PAGES_MAX	(1u << 24)	/* largest device window: 64 GB */
+#define MMIO_PAGES_MAX	BIT(24)	/* largest device window: 64 GB */
 #define IRQ_STACK_MAX	(CHARIOT_STACK_PAGES * PAGE_SIZE)
 
 static int read_guest(void *ctx, u64 gpa, void *to, size_t len)

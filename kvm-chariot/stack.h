@@ -15,11 +15,17 @@
  * lies elsewhere, the old stack's pages lose write permission. Needs vm->lock.
  */
 void chariot_stack_enter(struct chariot_vm *vm, struct chariot_vcpu *cv);
-/* Is @gpa in a stack of the vCPU? If so its page is taken to be mapped writable from now on. Needs vm->lock. */
+/*
+ * Is @gpa in a stack of the vCPU? If so its page is taken to be mapped writable
+ * from now on. Needs vm->lock.
+ */
 bool chariot_stack_holds(struct chariot_vm *vm, struct chariot_vcpu *cv, u64 gpa);
 /* The views were thrown away: nothing is mapped. */
 void chariot_stack_forget(struct chariot_vcpu *cv);
-/* The gfn of the stack page at @va, taken to be mapped from now on; ~0 if @va is in no stack. Needs vm->lock. */
+/*
+ * The gfn of the stack page at @va, taken to be mapped from now on; ~0 if @va is
+ * in no stack. Needs vm->lock.
+ */
 u64 chariot_stack_gfn(struct chariot_vm *vm, struct chariot_vcpu *cv, u64 va);
 
 #endif

@@ -291,7 +291,7 @@ static int write_guest(struct kvm_vcpu *vcpu, u64 va, const u8 *from, u32 len)
 }
 
 int chariot_emulate_vector(struct chariot_vm *vm, struct chariot_vcpu *cv, u32 domain,
-			const u8 *code, u64 gpa)
+			   const u8 *code, u64 gpa)
 {
 	struct kvm_vcpu *vcpu = cv->vcpu;
 	struct vector_insn insn;

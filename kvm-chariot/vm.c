@@ -17,7 +17,7 @@
 
 #define CHARIOT_VMS_MAX		256
 #define CHARIOT_THREAD_SIZE	16384		/* until the guest says otherwise */
-#define CHARIOT_GRANTS_DEFAULT	(1u << 20)
+#define CHARIOT_GRANTS_DEFAULT	BIT(20)
 #define CHARIOT_VIEW_PAGES_DEFAULT 8192		/* 32 MB */
 #define CHARIOT_VIEW_PAGES_MIN	64
 

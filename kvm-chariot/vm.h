@@ -38,9 +38,9 @@ struct chariot_mode;
 #define CHARIOT_LIBRARY_MAX	1024
 #define CHARIOT_REGIONS_MAX	64
 #define CHARIOT_STACK_PAGES	16	/* largest stack: THREAD_SIZE of a KASAN kernel, 64 KB */
-#define CHARIOT_GRANTS_LIMIT	(1u << 24)
-#define CHARIOT_VIEW_PAGES_LIMIT (1u << 20)
-#define CHARIOT_ENTRIES		64	/* remembered answers to "is this a function's first instruction?" */
+#define CHARIOT_GRANTS_LIMIT	BIT(24)
+#define CHARIOT_VIEW_PAGES_LIMIT BIT(20)
+#define CHARIOT_ENTRIES		64	/* remembered answers: is this where a function begins? */
 
 struct chariot_dom {
 	u32 id;
@@ -106,7 +106,7 @@ struct chariot_vm {
 	bool armed;			/* a domain has text; written under lock */
 	bool dead;			/* detached */
 
-	struct mutex lock;
+	struct mutex lock;		/* see above */
 	struct chariot_dom domains[CHARIOT_DOMAINS_MAX + 1];
 	u32 declared;			/* bit n: domain n is declared */
 	struct chariot_ranges text_gpa;	/* by gpa, data: domain */
@@ -154,7 +154,7 @@ int chariot_vm_get_domain_stats(struct chariot_vm *vm, struct chariot_domain_sta
 struct chariot_vm *chariot_vm_attach(const struct chariot_attach *req);
 void chariot_vm_detach(struct chariot_vm *vm);
 
-/* The attached VM of @kvm, under rcu_read_lock(); _get() takes a reference. NULL if there is none. */
+/* The attached VM of @kvm or NULL, under rcu_read_lock(); _get() takes a reference. */
 struct chariot_vm *chariot_vm_find_rcu(struct kvm *kvm);
 struct chariot_vm *chariot_vm_get(struct kvm *kvm);
 void chariot_vm_put(struct chariot_vm *vm);

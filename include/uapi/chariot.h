@@ -24,7 +24,7 @@
  *   EPROTOTYPE  the VM is confidential (SEV, TDX, protected)
  *   ENOEXEC     a vCPU of the VM has no long mode: 32-bit guest
  *   EOPNOTSUPP  KVM uses a paging mode that this module does not support
- *   ENOSYS      KVM's functions could not be hooked on this kernel
+ *   ENXIO       KVM's functions could not be hooked on this kernel
  *   EPROTO      version mismatch
  *   ENOSPC      as many VMs are attached as the module allows
  */
@@ -103,7 +103,7 @@ struct chariot_ring {
 #define CHARIOT_BAD_TORN	6	/* reserved, never completed within the bound */
 #define CHARIOT_BAD_UNMAPPED	7	/* the ring itself cannot be read */
 #define CHARIOT_BAD_LIMIT	8	/* grants_max or another bound reached */
-#define CHARIOT_BAD_STATE	9	/* e.g. text of a domain in a vCPU that is not in long mode */
+#define CHARIOT_BAD_STATE	9	/* e.g. text, while no vCPU is in long mode */
 #define CHARIOT_BAD_KINDS	16
 
 /* Counters since attach; all monotonic unless marked "now". */
@@ -164,9 +164,9 @@ struct chariot_domain_stats {
 #define CHARIOT_WHY_WRITE	0	/* outside the ACL */
 #define CHARIOT_WHY_UNDECODED	1	/* the instruction could not be decoded: size unknown (0) */
 
-#define CHARIOT_VF_DATA		(1u << 0)	/* data[] holds the bytes that would have been written */
+#define CHARIOT_VF_DATA		(1u << 0)	/* data[]: the bytes that were to be written */
 #define CHARIOT_VF_BLOCKED	(1u << 1)	/* the write did not reach memory */
-#define CHARIOT_VF_LIBRARY	(1u << 2)	/* rip is in a library function; caller is the domain's */
+#define CHARIOT_VF_LIBRARY	(1u << 2)	/* rip is in a library function, see caller */
 #define CHARIOT_VF_CALL		(1u << 3)	/* call_* are valid */
 #define CHARIOT_VF_NEAR		(1u << 4)	/* near_* are valid */
 #define CHARIOT_VF_OWNER	(1u << 5)	/* the target belongs to domain near_domain */
@@ -187,7 +187,8 @@ struct chariot_event {
 			__u64 rip;
 			__u64 gva;		/* target */
 			__u64 gpa;
-			__u32 size;		/* bytes of this write that are outside; contiguous ones of one instruction are joined */
+			/* bytes outside the ACL, joined where they are contiguous */
+			__u32 size;
 			__u32 count;		/* writes joined */
 			__u32 flags;		/* CHARIOT_VF_* */
 			__u8  why;		/* CHARIOT_WHY_* */

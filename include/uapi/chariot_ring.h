@@ -101,7 +101,7 @@
 #define CHARIOT_REG_DOMAIN_SELECT	0x2c	/* RW, domain id for the next three */
 #define CHARIOT_REG_DOMAIN_POLICY	0x30	/* RO, CHARIOT_POLICY_* of chariot.h, ~0 if none */
 #define CHARIOT_REG_DOMAIN_NAME		0x40	/* RO, CHARIOT_NAME_MAX bytes, NUL padded */
-#define CHARIOT_REG_SYM_ADDR_LO		0x80	/* RW, struct chariot_symtab of the selected domain */
+#define CHARIOT_REG_SYM_ADDR_LO		0x80	/* RW, chariot_symtab of the selected domain */
 #define CHARIOT_REG_SYM_ADDR_HI		0x84	/* RW */
 #define CHARIOT_REG_SYM_LEN		0x88	/* WO: bytes; the write reads the table */
 						/* RO: 0 accepted, else an errno */
@@ -116,7 +116,7 @@
 #define CHARIOT_STATUS_FEATURES	(1u << 0)
 #define CHARIOT_STATUS_RING	(1u << 1)
 #define CHARIOT_STATUS_READY	(1u << 2)
-#define CHARIOT_STATUS_BROKEN	(1u << 7)	/* RO: the host gave the ring up; reset to recover */
+#define CHARIOT_STATUS_BROKEN	(1u << 7)	/* RO: the host gave the ring up; reset it */
 
 #define CHARIOT_IRQ_VIOLATION	(1u << 0)
 #define CHARIOT_IRQ_POLICY	(1u << 1)	/* a domain's policy changed */
@@ -151,19 +151,19 @@ struct chariot_rec {
  * Types. Unused fields are 0. "Range" is @gpa, @va, @len, physically
  * contiguous; longer virtual ranges are sent as several records.
  */
-#define CHARIOT_REC_HELLO	1	/* gpa: THREAD_SIZE in bytes, va: PAGE_OFFSET, len: agent ABI version */
+#define CHARIOT_REC_HELLO	1	/* gpa: THREAD_SIZE, va: PAGE_OFFSET, len: ABI version */
 #define CHARIOT_REC_CPU		2	/*
 					 * domain: APIC id; gpa: top of the CPU's IRQ stack (va);
 					 * va: address of the word that holds the running task's
 					 * stack top; len: size of the IRQ stack
 					 */
-#define CHARIOT_REC_REGION	3	/* va, len, kind CHARIOT_REGION_*: what lies there, for reports */
+#define CHARIOT_REC_REGION	3	/* va, len, kind CHARIOT_REGION_*; for reports */
 #define CHARIOT_REC_LIBRARY	4	/* va, len: a library function */
 #define CHARIOT_REC_TEXT	5	/* domain's code: range; page aligned */
 #define CHARIOT_REC_TEXT_GONE	6	/* range no longer code (init text) */
 #define CHARIOT_REC_GRANT	7	/* range, kind */
 #define CHARIOT_REC_REVOKE	8	/* range; len 0: the grant that starts at @gpa */
-#define CHARIOT_REC_DOMAIN_UP	9	/* the driver begins to load; forgets all that was known of the domain */
+#define CHARIOT_REC_DOMAIN_UP	9	/* the driver begins to load; forgets the domain */
 #define CHARIOT_REC_DOMAIN_DOWN	10	/* the driver is gone: all grants and text are dropped */
 #define CHARIOT_REC_GRANT_ALL	11	/* like GRANT, for every domain (rules: preempt_count) */
 

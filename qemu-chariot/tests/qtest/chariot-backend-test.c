@@ -166,7 +166,7 @@ static void test_refusals(void)
           "that kvm-chariot does not support\nModes that it supports are in "
           "the kernel log; nested paging is switched on by kvm-amd.npt=1 or "
           "kvm-intel.ept=1." },
-        { 1, ENOSYS, "cannot attach to the VM: kvm-chariot could not hook "
+        { 1, ENXIO, "cannot attach to the VM: kvm-chariot could not hook "
           "KVM on this kernel\nSee the kernel log for the function that is "
           "missing; kvm-chariot must be built for the running kernel, and "
           "the kernel with CONFIG_DYNAMIC_FTRACE." },

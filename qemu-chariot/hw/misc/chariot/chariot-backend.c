@@ -122,7 +122,7 @@ static const struct {
     { EOPNOTSUPP, "KVM uses a paging mode that kvm-chariot does not support",
       "Modes that it supports are in the kernel log; nested paging is "
       "switched on by kvm-amd.npt=1 or kvm-intel.ept=1." },
-    { ENOSYS, "kvm-chariot could not hook KVM on this kernel",
+    { ENXIO, "kvm-chariot could not hook KVM on this kernel",
       "See the kernel log for the function that is missing; kvm-chariot must "
       "be built for the running kernel, and the kernel with "
       "CONFIG_DYNAMIC_FTRACE." },
