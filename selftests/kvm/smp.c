@@ -19,6 +19,9 @@
 /* After a revoke has returned, a write that was on its way would have landed by now. */
 #define SETTLE_MS	30
 
+/* More vCPUs than CPUs, all of them busy, take their time on a machine that is loaded. */
+#define TEST_SMP(name)	TEST_F_TIMEOUT(smp, name, 90)
+
 FIXTURE(smp)
 {
 	struct vm vm;
@@ -79,7 +82,7 @@ static void stop_all(FIXTURE_DATA(smp) *self, u64 *last)
 	}
 }
 
-TEST_F(smp, own_pages)
+TEST_SMP(own_pages)
 {
 	u64 last[GUEST_CPU_MAX];
 	unsigned int i;
@@ -98,7 +101,7 @@ TEST_F(smp, own_pages)
 }
 
 /* All in one page, each at its own granted word: every write is emulated, none is lost. */
-TEST_F(smp, shared_page)
+TEST_SMP(shared_page)
 {
 	u64 last[GUEST_CPU_MAX];
 	unsigned int i;
@@ -119,7 +122,7 @@ TEST_F(smp, shared_page)
 /* Locked additions by all vCPUs to one word that is granted in a shared page. */
 GUEST_WRITE(dom1, s_add, "1:", "lock incq (%rdi)", "dec %rsi\n jnz 1b");
 
-TEST_F(smp, atomic)
+TEST_SMP(atomic)
 {
 	const u64 turns = 300;
 	unsigned int i;
@@ -148,7 +151,7 @@ static void expect_revoked(struct __test_metadata *_metadata, FIXTURE_DATA(smp) 
 }
 
 /* When KICK returns after a revoke, no further write lands, though all vCPUs go on trying. */
-TEST_F(smp, revoke_page)
+TEST_SMP(revoke_page)
 {
 	unsigned int i, turn;
 
@@ -165,7 +168,7 @@ TEST_F(smp, revoke_page)
 	EXPECT_EQ(0, chariot_stats(&self->c).grants);
 }
 
-TEST_F(smp, revoke_part)
+TEST_SMP(revoke_part)
 {
 	unsigned int i, turn;
 
@@ -182,7 +185,7 @@ TEST_F(smp, revoke_part)
 }
 
 /* A revoke of one page in the middle: the pages beside it stay writable. */
-TEST_F(smp, revoke_one_of_many)
+TEST_SMP(revoke_one_of_many)
 {
 	u64 seen;
 
@@ -208,7 +211,7 @@ TEST_F(smp, revoke_one_of_many)
 }
 
 /* The guest's own way: a vCPU that rings the doorbell finds no write of the others after it. */
-TEST_F(smp, revoke_by_doorbell)
+TEST_SMP(revoke_by_doorbell)
 {
 	struct vcpu *ringer = &self->vm.vcpu[self->vm.vcpus - 1];
 	struct kvm_regs regs;
@@ -241,7 +244,7 @@ TEST_F(smp, revoke_by_doorbell)
 }
 
 /* Grants and revokes as fast as they go, around pages that stay granted all the time. */
-TEST_F(smp, storm)
+TEST_SMP(storm)
 {
 	u64 last[GUEST_CPU_MAX];
 	unsigned int turn, i;
@@ -281,13 +284,12 @@ static void expect_blocked(struct __test_metadata *_metadata, FIXTURE_DATA(smp) 
 }
 
 /* The domain's text is taken away while it runs: its code is the kernel's then, and may write. */
-TEST_F(smp, text_gone)
+TEST_SMP(text_gone)
 {
 	unsigned int i;
 
 	start_all(self, FORBIDDEN(0), 4096);
-	while (chariot_stats(&self->c).violations < 10)
-		sleep_ms(1);
+	chariot_wait_violations(&self->c, 10);
 	expect_blocked(_metadata, self);
 	chariot_text_gone(&self->c, 1);
 	chariot_text_gone(&self->c, 2);
@@ -299,14 +301,13 @@ TEST_F(smp, text_gone)
 }
 
 /* ... and the domain, while another one stays */
-TEST_F(smp, domain_down)
+TEST_SMP(domain_down)
 {
 	struct chariot_rec down = { .type = CHARIOT_REC_DOMAIN_DOWN, .domain = 1 };
 	unsigned int i;
 
 	start_all(self, FORBIDDEN(0), 4096);
-	while (chariot_stats(&self->c).violations < 10)
-		sleep_ms(1);
+	chariot_wait_violations(&self->c, 10);
 	expect_blocked(_metadata, self);
 	chariot_post(&self->c, &down);
 	chariot_kick(&self->c);
@@ -317,13 +318,12 @@ TEST_F(smp, domain_down)
 	stop_all(self, NULL);
 }
 
-TEST_F(smp, reset)
+TEST_SMP(reset)
 {
 	unsigned int i;
 
 	start_all(self, FORBIDDEN(0), 4096);
-	while (chariot_stats(&self->c).violations < 10)
-		sleep_ms(1);
+	chariot_wait_violations(&self->c, 10);
 	expect_blocked(_metadata, self);
 	chariot_reset(&self->c);
 	EXPECT_EQ(0, chariot_stats(&self->c).armed);
@@ -333,13 +333,12 @@ TEST_F(smp, reset)
 	stop_all(self, NULL);
 }
 
-TEST_F(smp, set_policy)
+TEST_SMP(set_policy)
 {
 	unsigned int i, turn;
 
 	start_all(self, FORBIDDEN(0), 4096);
-	while (chariot_stats(&self->c).violations < 10)
-		sleep_ms(1);
+	chariot_wait_violations(&self->c, 10);
 	expect_blocked(_metadata, self);
 	for (turn = 0; turn < 5; turn++) {
 		u64 violations = chariot_stats(&self->c).violations;
@@ -358,7 +357,7 @@ TEST_F(smp, set_policy)
 }
 
 /* Closing the file while all vCPUs are in the domain. */
-TEST_F(smp, detach)
+TEST_SMP(detach)
 {
 	unsigned int i, turn;
 
@@ -366,8 +365,7 @@ TEST_F(smp, detach)
 		struct chariot_setup setup = { .policy = CHARIOT_POLICY_BLOCK, .domains = 2 };
 
 		start_all(self, FORBIDDEN(0), 4096);
-		while (chariot_stats(&self->c).violations < 4)
-			sleep_ms(1);
+		chariot_wait_violations(&self->c, 4);
 		close(self->c.fd);
 		for (i = 0; i < self->vm.vcpus; i++)
 			wait_change(WORD(&self->vm, FORBIDDEN(i)), 0);

@@ -142,6 +142,25 @@ void chariot_text_gone(struct chariot *c, u16 domain)
 	post_text(c, CHARIOT_REC_TEXT_GONE, domain);
 }
 
+static int last_attached = -1;
+
+/* What the module is doing: its counters, twice. */
+static void out_of_time(void)
+{
+	struct chariot_stats s;
+	int i;
+
+	for (i = 0; i < 2; i++) {
+		if (ioctl(last_attached, CHARIOT_GET_STATS, &s))
+			return;
+		fprintf(stderr,
+			"# lib: faults %llu delegated %llu fills %llu refused %llu in %llu out %llu emulated %llu violations %llu waits %llu flushes %llu+%llu roots %llu resets %llu\n",
+			s.faults, s.delegated, s.fills, s.refused_fills, s.crossings_in, s.crossings_out, s.emulated,
+			s.violations, s.ring_waits, s.drops_all, s.drops_range, s.roots_changed, s.view_resets);
+		sleep_ms(500);
+	}
+}
+
 void chariot_setup(struct chariot *c, struct vm *vm, const struct chariot_setup *setup)
 {
 	static const struct chariot_setup plain;
@@ -158,6 +177,8 @@ void chariot_setup(struct chariot *c, struct vm *vm, const struct chariot_setup 
 	c->fd = chariot_open();
 	if (ioctl(c->fd, CHARIOT_ATTACH, &attach))
 		die("CHARIOT_ATTACH: %m");
+	last_attached = c->fd;
+	vm_out_of_time = out_of_time;
 	for (i = 1; i <= (setup->domains ?: 1); i++)
 		chariot_domain(c, i, setup->policy);
 	chariot_ring(c, GUEST_RING, setup->order ?: 8, setup->doorbell_gpa ?: ~0ull);
@@ -213,6 +234,7 @@ void chariot_range(struct chariot *c, u8 type, u16 domain, u8 kind, u64 gpa, u64
 
 void chariot_kick(struct chariot *c)
 {
+	vm_alive();
 	if (ioctl(c->fd, CHARIOT_KICK))
 		die("CHARIOT_KICK: %m");
 }
@@ -284,9 +306,22 @@ struct chariot_stats chariot_stats(struct chariot *c)
 {
 	struct chariot_stats stats;
 
+	vm_alive();
 	if (ioctl(c->fd, CHARIOT_GET_STATS, &stats))
 		die("CHARIOT_GET_STATS: %m");
 	return stats;
+}
+
+void chariot_wait_violations(struct chariot *c, u64 violations)
+{
+	unsigned int i;
+
+	for (i = 0; i < VM_SECONDS * 1000; i++) {
+		if (chariot_stats(c).violations >= violations)
+			return;
+		sleep_ms(1);
+	}
+	die("fewer than %lu violations within %u s", violations, VM_SECONDS);
 }
 
 struct chariot_domain_stats chariot_domain_stats(struct chariot *c, u32 id)

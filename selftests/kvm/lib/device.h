@@ -72,6 +72,8 @@ unsigned int chariot_drain_events(struct chariot *c);
 
 struct chariot_stats chariot_stats(struct chariot *c);
 struct chariot_domain_stats chariot_domain_stats(struct chariot *c, u32 id);
+/* Waits until so many violations have been counted. */
+void chariot_wait_violations(struct chariot *c, u64 violations);
 void chariot_policy(struct chariot *c, u32 id, u32 policy);
 void chariot_reset(struct chariot *c);
 u64 chariot_bad_records(const struct chariot_stats *stats);	/* of all kinds */

@@ -4,7 +4,7 @@
  * guest code of guest.h.
  *
  * Whatever a test did not ask for and does not expect (a failing ioctl, a
- * guest exception, a guest that does not come back within VM_SECONDS) ends
+ * guest exception, VM_SECONDS without anything that comes forward) ends
  * the test process with a line that says what happened: nothing here returns
  * an error unless it says so.
  */
@@ -128,6 +128,11 @@ void vcpu_start_args(struct vcpu *vcpu, const char *fn, const u64 *args, unsigne
 			sizeof((const u64[]){ 0, ##__VA_ARGS__ }) / sizeof(u64) - 1)
 u64 vcpu_join(struct vcpu *vcpu);
 
+/* Called before a test ends for lack of time: may print what else is known. */
+extern void (*vm_out_of_time)(void);
+
+/* Something came forward: VM_SECONDS begin again. The calls and waits below do it themselves. */
+void vm_alive(void);
 /* Waits (up to VM_SECONDS) until *word differs from old; returns the new value. */
 u64 wait_change(volatile u64 *word, u64 old);
 void sleep_ms(unsigned int ms);
