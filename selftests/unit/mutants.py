@@ -5,19 +5,23 @@
 A property test is worth what it finds. Each mutation below is one textual
 change to a copy of a module source; COMPILE is a shell command that builds a
 test from it, with {test}, {out} and {dir} (searched first for sources) filled
-in. A mutant is killed if one of the tests fails, crashes or does not end.
-KTAP on stdout; jobs run on all CPUs.
+in. Some change the test instead, where it stands in for view.c's callers: what
+they must not forget. A mutant is killed if one of the tests fails, crashes or
+does not end. KTAP on stdout; jobs run on all CPUs.
 """
 
 import concurrent.futures
 import os
 import pathlib
+import re
+import resource
 import subprocess
 import sys
 import tempfile
 
-MODULE = pathlib.Path(__file__).resolve().parents[2] / "kvm-chariot"
-SECONDS = 60
+HERE = pathlib.Path(__file__).resolve().parent
+MODULE = HERE.parents[1] / "kvm-chariot"
+SECONDS = 60    # of CPU: a busy machine must not look like a mutant that loops
 
 # name: (file, text that occurs exactly once, its replacement)
 MUTANTS = {
@@ -212,31 +216,75 @@ MUTANTS = {
         "entry_npt.c", "\tentry |= kvm_entry & (NPT_PWT | NPT_PCD);\n", ""),
     "PS is kept in a 4K leaf": (
         "entry_npt.c", "\telse if (pat)\n", "\telse\n"),
+    # callers
+    "caller: KVM's flushes are not hooked": (
+        "test_view_tlb.c", "\tif (all)\n\t\tchariot_views_flush(&w.views);\n\telse\n"
+        "\t\tchariot_views_flush_range(&w.views, gfn, nr);", "\t(void)all;"),
+    "caller: crossings do not flush the ASID": (
+        "test_view_tlb.c", "\t\t\tif (!w.p.tagged)\n\t\t\t\tv->want_flush = true;\n", ""),
+    "caller: a fresh root at the old one's page is taken for the old one": (
+        "test_view_tlb.c", "\t\tif (!chariot_views_set_base(&w.views, v->root->addr))\n"
+        "\t\t\tchariot_views_flush(&w.views);", "\t\tchariot_views_set_base(&w.views, v->root->addr);"),
+    "caller: views are dropped before the fresh root is allocated, not after": (
+        "test_view_tlb.c", "\t\tv->root = model_get_root(&w.kvm);\n\t\tv->phase = 10;\n\t\treturn;\n",
+        "\t\tchariot_views_set_base(&w.views, CHARIOT_BASE_NONE);\n\t\tv->phase = 9;\n\t\treturn;\n"
+        "\tcase 9:\n\t\tv->root = model_get_root(&w.kvm);\n"
+        "\t\tchariot_views_set_base(&w.views, v->root->addr);\n"
+        "\t\tv->want_flush = true;\n\t\tv->phase = 2;\n\t\treturn;\n"),
+    "caller: a fresh root without a flush": (
+        "test_view_tlb.c", "\t\tv->want_flush = true;\n\t\tv->phase = 2;", "\t\tv->phase = 2;"),
+    "caller: unlinked tables are freed before the flush": (
+        "test_view_tlb.c", "\tif (w.unlinked.users) {", "\tif (0) {"),
+    "caller: a view is destroyed before the flush": (
+        "test_view_tlb.c", "\trequest_flush(vcpu);\n\tw.view[vcpu][domain] = NULL;",
+        "\tw.view[vcpu][domain] = NULL;"),
+    "caller: base is the views', not that of the vCPU's root": (
+        "test_view_tlb.c", "v->base = v->root->addr;", "v->base = w.views.base;"),
+    "caller: gen is read after the ACL": (
+        "test_view_tlb.c", "\t\tv->leaf = v->root->leaf[v->hot];\n",
+        "\t\tv->gen = chariot_views_gen(&w.views);\n\t\tv->leaf = v->root->leaf[v->hot];\n"),
+    "caller: gen is read at the install": (
+        "test_view_tlb.c", "&v->cache, v->gen, v->base,",
+        "&v->cache, chariot_views_gen(&w.views), v->base,"),
+    "caller: rights of one page are given to the whole leaf": (
+        "test_view_tlb.c", "\t\t\t\t\trights = 0;", "\t\t\t\t\t;"),
+    "caller: revokes do not flush": (
+        "test_view_tlb.c", "static void on_acl_flush(struct model_acl *acl, unsigned int vcpu)\n{\n"
+        "\trequest_flush(vcpu);", "static void on_acl_flush(struct model_acl *acl, unsigned int vcpu)\n{"),
+    "caller: flushed is told with a generation from after the flush": (
+        "test_view_tlb.c", "\t\tchariot_views_flushed(&w.views, vcpu, v->flush_gen);\n\t\tv->tell_late",
+        "\t\tchariot_views_flushed(&w.views, vcpu, chariot_views_gen(&w.views));\n\t\tv->tell_late"),
 }
+
+
+def limit_time():
+    resource.setrlimit(resource.RLIMIT_CPU, (SECONDS, SECONDS))
 
 
 def judge(name, compile_command, tests):
     """None if the mutant was killed, else why not."""
     file, old, new = MUTANTS[name]
-    text = (MODULE / file).read_text()
+    of_module = (MODULE / file).exists()
+    text = ((MODULE if of_module else HERE) / file).read_text()
     if text.count(old) != 1:
         return f"its text occurs {text.count(old)} times in {file}: adapt the mutation"
     with tempfile.TemporaryDirectory() as directory:
         for source in MODULE.glob("*.[ch]"):
             (pathlib.Path(directory) / source.name).symlink_to(source)
         mutant = pathlib.Path(directory) / file
-        mutant.unlink()
+        mutant.unlink(missing_ok=True)
         mutant.write_text(text.replace(old, new))
         for test in tests:
             out = f"{directory}/test"
             command = compile_command.format(test=test, out=out, dir=directory)
+            if not of_module:
+                if file != f"test_{test}.c":
+                    continue
+                command = re.sub(rf"\S*/test_{test}\.o", f"{mutant} -I{HERE}", command)
             built = subprocess.run(command, shell=True, capture_output=True, text=True)
             if built.returncode:
                 return "does not compile: " + built.stderr.splitlines()[0]
-            try:
-                ran = subprocess.run([out], capture_output=True, timeout=SECONDS)
-            except subprocess.TimeoutExpired:
-                return None
+            ran = subprocess.run([out], capture_output=True, preexec_fn=limit_time)
             if ran.returncode:
                 return None
     return "survived"

@@ -165,22 +165,32 @@ static void on_flush(struct model_kvm *kvm, bool all, u64 gfn, u64 nr)
 		chariot_views_flush_range(&w.views, gfn, nr);
 }
 
-/* Like a request that KVM waits for: on return the vCPU is outside and flushes before it enters. */
-static void request_flush(unsigned int vcpu)
+/* Like a request that KVM waits for: on return the vCPU is outside. */
+static void kick(unsigned int vcpu)
 {
 	struct vcpu *v = &w.vcpu[vcpu];
 
-	v->want_flush = true;
 	if (v->state == GUEST) {
 		v->state = EXIT;
 		v->phase = 0;
 	}
 }
 
+/* The vCPU flushes before it enters again. */
+static void request_flush(unsigned int vcpu)
+{
+	w.vcpu[vcpu].want_flush = true;
+	kick(vcpu);
+}
+
 static void on_request(struct model_kvm *kvm, unsigned int vcpu, bool reload)
 {
-	request_flush(vcpu);
-	w.vcpu[vcpu].want_reload |= reload;
+	if (!reload) {
+		request_flush(vcpu);
+		return;
+	}
+	w.vcpu[vcpu].want_reload = true;
+	kick(vcpu);
 }
 
 static void on_acl_flush(struct model_acl *acl, unsigned int vcpu)
