@@ -85,6 +85,13 @@ static int status_show(struct seq_file *m, void *unused)
 }
 DEFINE_SHOW_ATTRIBUTE(status);
 
+static int grants_show(struct seq_file *m, void *unused)
+{
+	chariot_track_show(m);
+	return 0;
+}
+DEFINE_SHOW_ATTRIBUTE(grants);
+
 /**
  * chariot_arm() - installs every hook and tells the host about this kernel
  *
@@ -93,6 +100,7 @@ DEFINE_SHOW_ATTRIBUTE(status);
  */
 int chariot_arm(void)
 {
+	struct dentry *dir;
 	unsigned int i;
 	int ret;
 
@@ -119,8 +127,9 @@ int chariot_arm(void)
 		ret = chariot_module_init();
 	if (ret)
 		goto err;
-	debugfs_create_file("status", 0400, debugfs_create_dir("chariot", NULL), NULL,
-			    &status_fops);
+	dir = debugfs_create_dir("chariot", NULL);
+	debugfs_create_file("status", 0400, dir, NULL, &status_fops);
+	debugfs_create_file("grants", 0400, dir, NULL, &grants_fops);
 	for (i = 1; i <= chariot_nr_domains; i++)
 		pr_info("isolates %s as domain %u\n", chariot_domains[i].name, i);
 	return 0;

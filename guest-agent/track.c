@@ -16,6 +16,7 @@
 #include <linux/hash.h>
 #include <linux/io.h>
 #include <linux/mm.h>
+#include <linux/seq_file.h>
 #include <linux/spinlock.h>
 #include <linux/string.h>
 #include <linux/tracepoint.h>
@@ -286,6 +287,21 @@ static bool release_any(phys_addr_t phys, bool page)
 bool chariot_release_all(phys_addr_t phys)
 {
 	return release_any(phys, false);
+}
+
+void chariot_track_show(struct seq_file *m)
+{
+	struct track_bucket *b;
+
+	for (b = buckets; b < buckets + ARRAY_SIZE(buckets); b++) {
+		struct track *t;
+
+		raw_spin_lock_irq(&b->lock);
+		hlist_for_each_entry(t, &b->head, node)
+			seq_printf(m, "%u %u 0x%llx %llu %u\n", t->domain, t->kind, t->phys, t->len,
+				   t->refs);
+		raw_spin_unlock_irq(&b->lock);
+	}
 }
 
 void chariot_track_forget(u16 domain)

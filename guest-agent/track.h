@@ -14,6 +14,7 @@
 #include <linux/types.h>
 
 struct page;
+struct seq_file;
 
 struct chariot_track_stats {
 	atomic64_t grants, revokes, frees_seen, exhausted;
@@ -49,6 +50,9 @@ bool chariot_release(u16 domain, const void *va, size_t len);
 
 /* All references, of all domains, to what starts at @phys. */
 bool chariot_release_all(phys_addr_t phys);
+
+/* Lists all of them. Process context. */
+void chariot_track_show(struct seq_file *m);
 
 /* Forgets everything of a domain; posts nothing (DOMAIN_DOWN says it). */
 void chariot_track_forget(u16 domain);
