@@ -52,7 +52,7 @@ def acceleration():
 def qemu_command(run, mode):
     """The outer QEMU's command line; run is the folder that the lab host sees as /out."""
     root = image.host_image()
-    append = ["console=ttyS0", "mitigations=off", "quiet", "panic=-1", "oops=panic", "nokaslr",
+    append = ["console=ttyS0", "mitigations=off", "quiet", "panic=-1", "oops=panic", "nokaslr", "kfence.sample_interval=100",
               "watchdog_thresh=60", "rcupdate.rcu_cpu_stall_timeout=120", f"lab.mode={mode}",
               f"lab.emulated={0 if nested_kvm() else 1}"]
     command = [*emulator(), *acceleration(), "-smp", "2", "-m", MEMORY, "-nodefaults", "-no-user-config",
