@@ -36,7 +36,7 @@ demo: lab
 	$(LAB) demo
 
 bench: lab
-	$(LAB) bench
+	selftests/bench/run
 
 help:
 	@echo 'For use, with the headers of the kernel in KDIR (default: the running one):'

@@ -16,8 +16,7 @@ MIB = 32
 NO_DEVICE, NOTHING, ISOLATED = "no device", "nothing isolated", "e1000 isolated"
 #: KVM's
 EXITS = [("exits", "exits"), ("- by the host's interrupts", "irq_exits"), ("- halts", "halt_exits"), ("- ports", "io_exits"),
-         ("- device registers, in QEMU", "mmio_exits"), ("page faults that KVM handled", "pf_taken"),
-         ("instructions that KVM emulated", "insn_emulation")]
+         ("- device registers, in QEMU", "mmio_exits"), ("instructions that KVM emulated", "insn_emulation")]
 #: Chariot's
 COUNTERS = [("page faults seen by Chariot", "faults"), ("crossings into the driver", "crossings-in"),
             ("crossings out of it", "crossings-out"), ("fills of a view", "fills"), ("emulated writes", "emulated"),
@@ -50,15 +49,11 @@ def table(rows):
 
 def show(runs):
     """All counters, in all, per packet and per MiB."""
-    for title, unit in (("in all", lambda run: 1), ("per packet", lambda run: run["packets"]), ("per MiB", lambda run: MIB)):
-        rows = [[title, *runs]]
-        if title == "in all":
-            rows.append(["packets", *(f"{run['packets']:,}" for run in runs.values())])
-        for name, key in EXITS + COUNTERS:
-            cells = [run[key] / unit(run) if key in run else None for run in runs.values()]
-            digits = 0 if title == "in all" else 2
-            rows.append([name, *("-" if cell is None else f"{cell:,.{digits}f}" for cell in cells)])
-        table(rows)
+    rows = [["in all", *runs], ["packets", *(f"{run['packets']:,}" for run in runs.values())]]
+    table(rows + [[name, *(f"{run[key]:,}" if key in run else "-" for run in runs.values())] for name, key in EXITS + COUNTERS])
+    for title, unit in (("per packet", lambda run: run["packets"]), ("per MiB", lambda run: MIB)):
+        table([[title, *runs], *([name, *(f"{run[key] / unit(run):,.2f}" if key in run else "-" for run in runs.values())]
+                                 for name, key in EXITS + COUNTERS if not name.startswith("-"))])
 
 
 def main():
@@ -73,8 +68,8 @@ def main():
     idle = {key: runs[NOTHING].get(key) for key in ("faults", "fills", "crossings-in", "crossings-out", "emulated")}
     REPORT.equal("nothing isolated: no exit is Chariot's", idle, dict.fromkeys(idle, 0))
     print(f"\nA download of {MIB} MiB through Debian's e1000, one virtual processor, policy block. Exits and what KVM\n"
-          "emulated: KVM's counters, from the guest's init on; they differ from run to run, for they hang on timing: timer ticks,\n"
-          "packets for each interrupt. All others: Chariot's counters, of the whole life of the VM.\n")
+          "emulated: KVM's counters, from the guest's init on; they differ from run to run with timing (timer ticks,\n"
+          "packets for each interrupt). All others: Chariot's counters, of the whole life of the VM.\n")
     show(runs)
     print(f"Extra exits that Chariot causes with nothing isolated: {sum(v or 0 for v in idle.values())} "
           f"({', '.join(f'{key} {value}' for key, value in idle.items())})")
