@@ -151,6 +151,29 @@ TEST_F(attach, another_process)
 	EXPECT_EQ(0, ATTACH(self->fd, self->vm.fd));
 }
 
+/* Guest memory is the owner's: nobody else may let the module read it by the same addresses. */
+TEST_F(attach, ioctls_by_another_process)
+{
+	struct chariot_setup setup = { .policy = CHARIOT_POLICY_BLOCK };
+	struct chariot_stats stats;
+	struct chariot c;
+	int status;
+	pid_t pid;
+
+	chariot_setup(&c, &self->vm, &setup);
+	pid = fork();
+	if (!pid) {
+		if (ioctl(c.fd, CHARIOT_KICK) != -1 || ioctl(c.fd, CHARIOT_GET_STATS, &stats) != -1)
+			_exit(0);
+		_exit(errno);
+	}
+	ASSERT_EQ(pid, waitpid(pid, &status, 0));
+	ASSERT_TRUE(WIFEXITED(status));
+	EXPECT_EQ(EPERM, WEXITSTATUS(status));
+	chariot_kick(&c);
+	close(c.fd);
+}
+
 TEST_F(attach, attached_already)
 {
 	int second = chariot_open();

@@ -24,6 +24,7 @@ FIXTURE(delivery)
 	struct chariot c;
 	void (*inject)(struct vcpu *vcpu);
 	unsigned int injected;
+	unsigned int violations;	/* allowed for */
 };
 
 FIXTURE_VARIANT(delivery)
@@ -117,7 +118,7 @@ FIXTURE_TEARDOWN(delivery)
 	struct chariot_event event;
 
 	EXPECT_FALSE(chariot_event(&self->c, CHARIOT_EVENT_VIOLATION, &event, 0));
-	EXPECT_EQ(0, chariot_stats(&self->c).violations);
+	EXPECT_LE(chariot_stats(&self->c).violations, self->violations);
 	if (variant->ist) {
 		EXPECT_LT(0, chariot_stats(&self->c).event_deliveries);
 	} else {
@@ -227,6 +228,30 @@ TEST_F(delivery, store_page_fault)
 	vm_map(&self->vm, GUEST_VM, OWN + 0x1000, 4096, 0);
 	check_exception(_metadata, self, d_store, GUEST_VM + 0x40, d_store_at);
 	EXPECT_EQ(GUEST_VM + 0x40, core(self, 0x18));
+}
+
+/*
+ * A store across two pages, of which the guest has not mapped the second and
+ * has not granted the first: a page fault of the guest, and no byte of the
+ * first is written on the way to it.
+ */
+TEST_F(delivery, page_fault_in_the_middle)
+{
+	u64 *word = vm_at(&self->vm, GUEST_CORE_DATA + 0x2000 + 0xff8);
+	struct chariot_event event;
+
+	vm_idt(&self->vm, 14, h_error_skip3, variant->ist);
+	vm_map(&self->vm, GUEST_VM, GUEST_CORE_DATA + 0x2000, 4096, VM_PAGE_WRITE);
+	*word = 0x1111111111111111;
+	vcpu_call(self->vcpu, d_store, dm(OWN), GUEST_VM + 0xffc);
+	EXPECT_EQ(1, core(self, CORE_IRQS));
+	EXPECT_EQ(0x1111111111111111, *word);
+	/* Whether the first page is judged before the fault is the CPU's order; it is no more than one report. */
+	if (chariot_event(&self->c, CHARIOT_EVENT_VIOLATION, &event, 0)) {
+		EXPECT_EQ(GUEST_VM + 0xffc, event.violation.gva);
+	}
+	EXPECT_FALSE(chariot_event(&self->c, CHARIOT_EVENT_VIOLATION, &event, 0));
+	self->violations = 1;
 }
 
 /* The local APIC, from another thread, while the domain writes */

@@ -253,6 +253,10 @@ TEST_F(events, call_record)
 	EXPECT_EQ(6, event.violation.call_args[5]);
 }
 
+GUEST_CODE(dom1, e_copy, ".globl e_copy_at\n e_copy_at: mov %rsi, (%rdi)\n ret\n .globl e_copy_end\n e_copy_end:");
+GUEST_CODE(dom1, e_caller, "call e_copy\n .globl e_caller_ret\n e_caller_ret: ret");
+extern char e_copy_at[], e_copy_end[], e_caller_ret[];
+
 /* A library function writes for its caller: the domain's, if the domain called it. */
 TEST_F(events, library)
 {
@@ -288,6 +292,83 @@ TEST_F(events, library)
 	vcpu_call(self->vcpu, g_lib_store, dm(FORBIDDEN), 2);
 	EXPECT_EQ(2, *(u64 *)other);
 	EXPECT_FALSE(chariot_event(&self->c, CHARIOT_EVENT_VIOLATION, &event, 0));
+}
+
+/* The domain's own copy of a library function: its text, and yet it has a caller to name. */
+TEST_F(events, library_copy)
+{
+	struct chariot_rec library = {
+		.type = CHARIOT_REC_LIBRARY, .va = guest_va(e_copy), .len = e_copy_end - e_copy,
+	};
+	u64 *word = vm_at(&self->vm, FORBIDDEN);
+	struct chariot_event event;
+
+	chariot_post(&self->c, &library);
+	chariot_kick(&self->c);
+	*word = 5;
+	vcpu_call(self->vcpu, e_caller, dm(FORBIDDEN), 6);
+	EXPECT_EQ(5, *word);
+	ASSERT_TRUE(chariot_event(&self->c, CHARIOT_EVENT_VIOLATION, &event, 0));
+	EXPECT_EQ(guest_va(e_copy_at), event.violation.rip);
+	EXPECT_EQ(CHARIOT_VF_LIBRARY, event.violation.flags & CHARIOT_VF_LIBRARY);
+	EXPECT_EQ(guest_va(e_caller_ret), event.violation.caller);
+
+	/* Called by the kernel it is still the domain's code. */
+	vcpu_call(self->vcpu, e_copy, dm(FORBIDDEN), 6);
+	EXPECT_EQ(5, *word);
+	ASSERT_TRUE(chariot_event(&self->c, CHARIOT_EVENT_VIOLATION, &event, 0));
+	EXPECT_EQ(1, event.domain);
+}
+
+/* A write around a grant: outside on both sides, and both sides are told. */
+GUEST_WRITE(dom1, e_wide, "movdqu (%rsi), %xmm1", "movdqu %xmm1, (%rdi)", "");
+
+TEST_F(events, both_sides)
+{
+	u8 *to = vm_at(&self->vm, FORBIDDEN);
+	struct chariot_event event;
+	unsigned int i;
+
+	chariot_grant(&self->c, 1, FORBIDDEN + 4, 8);
+	memset(to, 1, 16);
+	memset(vm_at(&self->vm, GUEST_CORE_DATA + 0x10000), 2, 16);
+	vcpu_call(self->vcpu, e_wide, dm(FORBIDDEN), dm(GUEST_CORE_DATA + 0x10000));
+	for (i = 0; i < 16; i++)
+		EXPECT_EQ(1, to[i]);
+	ASSERT_TRUE(chariot_event(&self->c, CHARIOT_EVENT_VIOLATION, &event, 0));
+	EXPECT_EQ(FORBIDDEN, event.violation.gpa);
+	EXPECT_EQ(4, event.violation.size);
+	ASSERT_TRUE(chariot_event(&self->c, CHARIOT_EVENT_VIOLATION, &event, 0));
+	EXPECT_EQ(FORBIDDEN + 12, event.violation.gpa);
+	EXPECT_EQ(4, event.violation.size);
+}
+
+/* What nobody can emulate: told as such, memory unchanged, and the guest's kernel gets an invalid opcode. */
+GUEST_WRITE(dom1, e_stmxcsr, "", "stmxcsr (%rdi)", "");
+GUEST_CODE(core, e_skip_stmxcsr, "addq $3, (%rsp)\n iretq");
+
+TEST_F(events, undecoded)
+{
+	u64 *word = vm_at(&self->vm, FORBIDDEN);
+	struct chariot_event event;
+
+	vm_idt(&self->vm, 6, e_skip_stmxcsr, 0);
+	*word = 5;
+	vcpu_call(self->vcpu, e_stmxcsr, dm(FORBIDDEN));
+	EXPECT_EQ(5, *word);
+	EXPECT_EQ(1, chariot_stats(&self->c).unemulatable);
+	ASSERT_TRUE(chariot_event(&self->c, CHARIOT_EVENT_VIOLATION, &event, 0));
+	EXPECT_EQ(CHARIOT_WHY_UNDECODED, event.violation.why);
+	EXPECT_EQ(guest_va(e_stmxcsr_at), event.violation.rip);
+	EXPECT_EQ(FORBIDDEN, event.violation.gpa);
+	EXPECT_EQ(0, event.violation.size);
+	EXPECT_EQ(0, event.violation.flags & CHARIOT_VF_DATA);
+	EXPECT_EQ(CHARIOT_VF_BLOCKED, event.violation.flags & CHARIOT_VF_BLOCKED);
+	/* In a page of its own nobody needs to emulate it. */
+	chariot_grant(&self->c, 1, GUEST_DOM1_DATA, 4096);
+	*(u32 *)vm_at(&self->vm, GUEST_DOM1_DATA) = 0;
+	vcpu_call(self->vcpu, e_stmxcsr, dm(GUEST_DOM1_DATA));
+	EXPECT_EQ(0x1f80, *(u32 *)vm_at(&self->vm, GUEST_DOM1_DATA));
 }
 
 /* Memory of another domain is as forbidden as the kernel's, and the event says whose it is. */

@@ -203,7 +203,8 @@ static void *late_producer(void *data)
 	u64 pos = chariot_header(&self->c)->head - 1;
 	struct chariot_rec *slot = chariot_slot(&self->c, pos);
 
-	sleep_ms(30);
+	while (!chariot_stats(&self->c).ring_waits)
+		sleep_ms(1);
 	slot->type = CHARIOT_REC_GRANT;
 	slot->kind = CHARIOT_KIND_SLAB;
 	slot->domain = 1;
@@ -442,8 +443,8 @@ BAD(grant_no_gpa, ADDRESS, .type = CHARIOT_REC_GRANT, .domain = 1, .gpa = ~0ull 
 BAD(grant_empty, LENGTH, .type = CHARIOT_REC_GRANT, .domain = 1, .gpa = OWN, .len = 0);
 BAD(grant_wraps, LENGTH, .type = CHARIOT_REC_GRANT, .domain = 1, .gpa = OWN, .len = ~0ull);
 BAD(grant_long, LENGTH, .type = CHARIOT_REC_GRANT, .domain = 1, .gpa = OWN, .len = 1ull << 62);
-BAD(grant_mmio_in_memory, ADDRESS, .type = CHARIOT_REC_GRANT, .kind = CHARIOT_KIND_MMIO, .domain = 1, .gpa = OWN,
-    .len = 8);
+BAD(grant_mmio_huge, ADDRESS, .type = CHARIOT_REC_GRANT, .kind = CHARIOT_KIND_MMIO, .domain = 1,
+    .gpa = 1ull << 40, .len = 1ull << 40);
 BAD(grant_stack, TYPE, .type = CHARIOT_REC_GRANT, .kind = CHARIOT_KIND_STACK, .domain = 1, .gpa = OWN, .len = 8);
 BAD(grant_kind_200, TYPE, .type = CHARIOT_REC_GRANT, .kind = 200, .domain = 1, .gpa = OWN, .len = 8);
 BAD_AFTER(grant_twice, OVERLAP, GRANT(OWN, 64), .type = CHARIOT_REC_GRANT, .kind = CHARIOT_KIND_SLAB, .domain = 1,

@@ -341,7 +341,7 @@ void vcpu_call_regs(struct vcpu *vcpu, const char *fn, struct kvm_regs *regs)
 		alarm(VM_SECONDS);
 	regs->rip = guest_va(g_enter);
 	regs->r11 = guest_va(fn);
-	regs->rsp = dm(block + CPU_THREAD + GUEST_THREAD_SIZE - 256);
+	regs->rsp = vcpu->rsp ?: dm(block + CPU_THREAD + GUEST_THREAD_SIZE - 256);
 	regs->rflags |= 2;
 	if (ioctl(vcpu->fd, KVM_SET_REGS, regs))
 		die("KVM_SET_REGS: %m");

@@ -34,6 +34,7 @@ struct vcpu {
 	int fd;
 	u32 id;
 	struct kvm_run *run;
+	u64 rsp;		/* where calls begin on the stack; 0: near the top of the vCPU's own */
 	pthread_t thread;	/* vcpu_start() */
 	struct kvm_regs regs;	/* of the call that vcpu_start() makes */
 	u64 fn;
