@@ -25,11 +25,18 @@ unsigned long chariot_load_root(struct chariot_vm *vm, struct kvm_vcpu *vcpu, un
 	 * guest: what was dropped from the views so far is in no TLB then.
 	 */
 	gen = chariot_views_gen(&vm->views);
-	if (kvm_test_request(KVM_REQ_TLB_FLUSH_CURRENT, vcpu))
+	if (kvm_test_request(KVM_REQ_TLB_FLUSH_CURRENT, vcpu) ||
+	    kvm_test_request(KVM_REQ_TLB_FLUSH, vcpu))
 		chariot_views_flushed(&vm->views, vcpu->vcpu_idx, gen);
 
-	if (chariot_views_set_base(&vm->views, root))
+	if (chariot_views_set_base(&vm->views, root)) {
+		clear_bit(vcpu->vcpu_idx, vm->fresh_root);
 		chariot_count(vm, roots_changed);
+	} else if (test_and_clear_bit(vcpu->vcpu_idx, vm->fresh_root)) {
+		/* Another root, perhaps, in the same page. */
+		chariot_views_flush(&vm->views);
+		chariot_count(vm, roots_changed);
+	}
 
 	cv = xa_load(&vm->vcpus, vcpu->vcpu_idx);
 	cur = cv ? READ_ONCE(cv->cur) : CHARIOT_KERNEL_DOMAIN;

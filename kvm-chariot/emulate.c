@@ -57,7 +57,7 @@ bool chariot_judge_write(struct chariot_vm *vm, struct chariot_vcpu *cv, u32 dom
 		part = min_t(u32, len - done, PAGE_SIZE - offset_in_page(gva + done));
 		gpa = kvm_mmu_gva_to_gpa_write(cv->vcpu, gva + done, NULL);
 		if (gpa == INVALID_GPA)
-			return true;	/* nothing can be written: the guest gets its page fault */
+			return allowed;	/* the guest gets its page fault, unless its write is dropped */
 		write.len = outside(vm, cv, domain, gpa, part, &skip);
 		if (!write.len)
 			continue;
@@ -213,7 +213,9 @@ int chariot_emulate(struct chariot_vm *vm, struct chariot_vcpu *cv, u32 domain, 
 		memset(code + len, 0, INSN_MAX - len);
 	if (chariot_is_vector_store(code)) {
 		ret = chariot_emulate_vector(vm, cv, domain, code, gpa);
-		return ret < 0 ? give_up(vm, cv, domain, gpa) : ret;
+		if (ret > 0)
+			return ret;
+		/* KVM knows some of them, and raises what is to be raised for the rest. */
 	}
 
 	cv->judging = domain;

@@ -84,15 +84,16 @@ static void on_flush_range(struct chariot_hook *hook, struct pt_regs *regs)
 /*
  * KVM builds a new root for a vCPU. It replaces and frees roots without a
  * flush, and the page of a freed root may come back as the new one's: what
- * was derived so far cannot be told from what would be derived now.
+ * was derived so far cannot be told from what would be derived now. Dropping
+ * here is too early, for KVM allocates the root later: see chariot_load_root().
  */
 static void on_mmu_load(struct chariot_hook *hook, struct pt_regs *regs)
 {
 	struct kvm_vcpu *vcpu = (struct kvm_vcpu *)regs->di;
 	struct chariot_vm *vm = chariot_vm_find_rcu(vcpu->kvm);
 
-	if (vm && chariot_views_set_base(&vm->views, CHARIOT_BASE_NONE))
-		chariot_count(vm, roots_changed);
+	if (vm)
+		set_bit(vcpu->vcpu_idx, vm->fresh_root);
 }
 
 /* The emulator writes for the running vCPU; only the view it is in decides. */
@@ -215,15 +216,16 @@ static void on_call(unsigned long ip, unsigned long parent_ip, struct ftrace_ops
 /*
  * One ftrace_ops for each kind: the kernel lets a function have one user that
  * changes its IP (live patching is another), so only those that need it ask.
+ * Permanent: with hooks off (sysctl kernel.ftrace_enabled) views would go stale.
  */
 static struct ftrace_ops observe_ops = {
 	.func = on_call,
-	.flags = FTRACE_OPS_FL_SAVE_REGS,
+	.flags = FTRACE_OPS_FL_SAVE_REGS | FTRACE_OPS_FL_PERMANENT,
 };
 
 static struct ftrace_ops replace_ops = {
 	.func = on_call,
-	.flags = FTRACE_OPS_FL_SAVE_REGS | FTRACE_OPS_FL_IPMODIFY,
+	.flags = FTRACE_OPS_FL_SAVE_REGS | FTRACE_OPS_FL_IPMODIFY | FTRACE_OPS_FL_PERMANENT,
 };
 
 /* The original is set before its hook is installed and does not change while it is. */
@@ -281,7 +283,7 @@ static int install(struct ftrace_ops *ops, int first, int end)
 	if (!ret)
 		ret = register_ftrace_function(ops);
 	if (ret) {
-		pr_err("cannot hook %s and %d more functions (%d): not traceable, or live-patched\n",
+		pr_err("cannot hook %s and %d more functions (%d): not traceable, live-patched, or kernel.ftrace_enabled is 0\n",
 		       hooks[first].name, end - first - 1, ret);
 		return -ENXIO;
 	}

@@ -70,6 +70,9 @@ static u64 kvm_entry(struct chariot_fault *f, u64 gfn, int *level)
 	u64 entry, walked, *slot;
 
 	*level = f->vcpu->arch.mmu->root_role.level;
+	/* KVM's handler may have run an instruction that made it drop the root. */
+	if (!VALID_PAGE(table) || chariot_in_nested_guest(f->vcpu) || chariot_in_smm(f->vcpu))
+		return 0;
 	/* The TDP MMU frees its tables after RCU, the legacy one under the lock for writing. */
 	read_lock(&kvm->mmu_lock);
 	rcu_read_lock();
@@ -286,10 +289,12 @@ static enum chariot_verdict judge_kernel_view(struct chariot_fault *f)
 /* The ACL does not settle it and what may settle it is not readable yet: let the guest go on. */
 static bool wait_for_ring(struct chariot_fault *f, enum chariot_drain drained)
 {
-	if (drained != CHARIOT_DRAIN_PENDING) {
+	if (drained == CHARIOT_DRAINED) {
 		f->cv->pending_waits = 0;
 		return false;
 	}
+	if (drained == CHARIOT_DRAIN_MORE)
+		return true;
 	if (++f->cv->pending_waits > PENDING_WAITS) {
 		f->cv->pending_waits = 0;
 		chariot_drain_skip(f->vm, f->vcpu);
@@ -361,8 +366,10 @@ static enum chariot_verdict judge(struct chariot_fault *f)
 
 	drained = chariot_drain(vm, f->vcpu);
 	f->domain = f->cv->cur;
-	if (f->access.write && (f->gpa & PAGE_MASK) == vm->doorbell_gpa)
-		return CHARIOT_DOORBELL;
+	if (f->access.write && (f->gpa & PAGE_MASK) == vm->doorbell_gpa) {
+		/* The write is over when all that was in the ring has taken effect. */
+		return drained == CHARIOT_DRAIN_MORE ? CHARIOT_AGAIN : CHARIOT_DOORBELL;
+	}
 	if (!vm->armed)
 		return CHARIOT_RESOLVE;
 	if (f->domain == CHARIOT_KERNEL_DOMAIN)

@@ -13,6 +13,7 @@
 #include <linux/miscdevice.h>
 #include <linux/module.h>
 #include <linux/poll.h>
+#include <linux/sched/signal.h>
 
 #include "acl.h"
 #include "hook.h"
@@ -99,26 +100,37 @@ out:
 	return ret;
 }
 
-static long ioctl_ring(struct chariot_vm *vm, unsigned int cmd, void __user *arg)
+static long ioctl_ring(struct chariot_vm *vm, const struct chariot_ring *req)
 {
-	struct chariot_ring req;
-	long ret = 0;
+	long ret;
 	int idx;
-
-	if (cmd == CHARIOT_SET_RING && copy_from_user(&req, arg, sizeof(req)))
-		return -EFAULT;
 
 	idx = srcu_read_lock(&vm->kvm->srcu);
 	mutex_lock(&vm->lock);
-	if (cmd == CHARIOT_SET_RING) {
-		ret = chariot_set_ring(vm, &req);
-	} else {
-		chariot_count(vm, doorbells);
-		chariot_drain(vm, NULL);
-	}
+	ret = chariot_set_ring(vm, req);
 	mutex_unlock(&vm->lock);
 	srcu_read_unlock(&vm->kvm->srcu, idx);
 	return ret;
+}
+
+/* What was in the ring has taken effect when this returns; others get their turn in between. */
+static long ioctl_kick(struct chariot_vm *vm)
+{
+	enum chariot_drain drained = CHARIOT_DRAIN_MORE;
+	unsigned int i;
+	int idx;
+
+	chariot_count(vm, doorbells);
+	for (i = 0; i < CHARIOT_DRAINS_MAX && drained == CHARIOT_DRAIN_MORE; i++) {
+		if (fatal_signal_pending(current))
+			return -EINTR;
+		idx = srcu_read_lock(&vm->kvm->srcu);
+		mutex_lock(&vm->lock);
+		drained = chariot_drain(vm, NULL);
+		mutex_unlock(&vm->lock);
+		srcu_read_unlock(&vm->kvm->srcu, idx);
+	}
+	return 0;
 }
 
 static long ioctl_attached(struct chariot_vm *vm, unsigned int cmd, void __user *arg)
@@ -128,6 +140,7 @@ static long ioctl_attached(struct chariot_vm *vm, unsigned int cmd, void __user 
 		struct chariot_policy policy;
 		struct chariot_stats stats;
 		struct chariot_domain_stats domain_stats;
+		struct chariot_ring ring;
 	} u;
 	long ret;
 
@@ -141,8 +154,11 @@ static long ioctl_attached(struct chariot_vm *vm, unsigned int cmd, void __user 
 			return -EFAULT;
 		return chariot_vm_set_policy(vm, &u.policy);
 	case CHARIOT_SET_RING:
+		if (copy_from_user(&u.ring, arg, sizeof(u.ring)))
+			return -EFAULT;
+		return ioctl_ring(vm, &u.ring);
 	case CHARIOT_KICK:
-		return ioctl_ring(vm, cmd, arg);
+		return ioctl_kick(vm);
 	case CHARIOT_GET_STATS:
 		chariot_vm_get_stats(vm, &u.stats);
 		return copy_to_user(arg, &u.stats, sizeof(u.stats)) ? -EFAULT : 0;

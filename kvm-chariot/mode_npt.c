@@ -7,6 +7,9 @@
  * write (error code bit 33, AMD APM volume 2, 15.25.6): in a domain's view
  * the pages that it walks have to become writable, see judge.c.
  */
+#include <linux/cc_platform.h>
+#include <asm/hypervisor.h>
+
 #include "compat.h"
 #include "mode.h"
 #include "symbol.h"
@@ -39,7 +42,13 @@ const struct chariot_mode chariot_mode_npt = {
 
 const struct chariot_mode *chariot_mode_current(void)
 {
-	if (boot_cpu_has(X86_FEATURE_SVM) && chariot_symbol_tdp_enabled())
-		return &chariot_mode_npt;
-	return NULL;
+	if (!boot_cpu_has(X86_FEATURE_SVM) || !chariot_symbol_tdp_enabled())
+		return NULL;
+	/* KVM's entries carry the encryption bit then, which views do not know. */
+	if (cc_platform_has(CC_ATTR_HOST_MEM_ENCRYPT))
+		return NULL;
+	/* KVM flushes its own root by a hypercall there, and never a view's. */
+	if (hypervisor_is_type(X86_HYPER_MS_HYPERV))
+		return NULL;
+	return &chariot_mode_npt;
 }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* What the guest's reports do to a VM's state; see record.h. */
+#include <linux/sched/signal.h>
 #include <linux/slab.h>
 #include <linux/uaccess.h>
 
@@ -11,6 +12,7 @@
 
 #define APPLIED		(-1)
 #define GPA_BITS	52		/* the most that x86 has */
+#define DRAIN_MAX	4096u
 #define ALL_PAGES	(1ull << (GPA_BITS - PAGE_SHIFT))
 #define MMIO_PAGES_MAX	BIT(24)	/* largest device window: 64 GB */
 #define IRQ_STACK_MAX	(CHARIOT_STACK_PAGES * PAGE_SIZE)
@@ -134,12 +136,6 @@ static int apply_cpu(struct chariot_vm *vm, const struct chariot_rec *rec)
 	return APPLIED;
 }
 
-static void disarm_if_empty(struct chariot_vm *vm)
-{
-	if (!vm->text_gpa.nr)
-		chariot_disarm(vm);
-}
-
 static int apply_text(struct chariot_vm *vm, struct chariot_dom *domain,
 		      const struct chariot_rec *rec)
 {
@@ -188,11 +184,9 @@ static int apply_text_gone(struct chariot_vm *vm, struct chariot_dom *domain,
 	if (ret <= 0) {
 		/* A whole span went: the rest of its code cannot be told any more. */
 		chariot_forget_domain(vm, domain);
-		disarm_if_empty(vm);
 		return CHARIOT_BAD_LIMIT;
 	}
 	domain->text_bytes -= min(domain->text_bytes, rec->len);
-	disarm_if_empty(vm);
 	return APPLIED;
 }
 
@@ -221,21 +215,29 @@ static int apply_grant_all(struct chariot_vm *vm, const struct chariot_rec *rec)
 	return bad;
 }
 
-static void apply_revoke(struct chariot_vm *vm, struct chariot_dom *domain,
-			 const struct chariot_rec *rec)
+static int apply_revoke(struct chariot_vm *vm, struct chariot_dom *domain,
+			const struct chariot_rec *rec)
 {
 	const struct chariot_range *range;
 	u64 gpa = rec->gpa, len = rec->len, before = domain->acl.ranges;
 	u64 first, last, removed;
+	int bad = APPLIED;
 	bool mapped;
 
 	if (!len) {
 		range = chariot_acl_at(&domain->acl, gpa);
 		if (!range) {
 			chariot_count(vm, revoke_misses);
-			return;
+			return bad;
 		}
 		len = range->len;
+	}
+	/* Cutting a range in two adds one. At the bound what is behind the cut goes too. */
+	range = chariot_acl_find(&domain->acl, gpa);
+	if (vm->grants >= vm->grants_max && range && range->gpa < gpa &&
+	    range->gpa + range->len > gpa + len) {
+		len = range->gpa + range->len - gpa;
+		bad = CHARIOT_BAD_LIMIT;
 	}
 	first = gpa & PAGE_MASK;
 	last = (gpa + len - 1) & PAGE_MASK;
@@ -244,8 +246,10 @@ static void apply_revoke(struct chariot_vm *vm, struct chariot_dom *domain,
 		 chariot_acl_cover(&domain->acl, first, PAGE_SIZE) == CHARIOT_COVER_ALL ||
 		 chariot_acl_cover(&domain->acl, last, PAGE_SIZE) == CHARIOT_COVER_ALL;
 	removed = chariot_acl_revoke(&domain->acl, gpa, len);
-	if (!removed)
+	if (!removed) {
 		chariot_count(vm, revoke_misses);
+		return bad;
+	}
 	/* A cut can add a range. */
 	vm->grants += domain->acl.ranges - before;
 	if (removed > len)	/* no memory for a cut: the ACL took more, wherever that was */
@@ -255,6 +259,7 @@ static void apply_revoke(struct chariot_vm *vm, struct chariot_dom *domain,
 		chariot_views_weaken(&vm->views, domain->id, -1, first >> PAGE_SHIFT,
 				     ((last - first) >> PAGE_SHIFT) + 1, CHARIOT_W, vm->dirty,
 				     KVM_MAX_VCPUS);
+	return bad;
 }
 
 void chariot_forget_domain(struct chariot_vm *vm, struct chariot_dom *domain)
@@ -300,17 +305,14 @@ static int apply(struct chariot_vm *vm, const struct chariot_rec *rec)
 	case CHARIOT_REC_GRANT_ALL:
 		return apply_grant_all(vm, rec);
 	case CHARIOT_REC_REVOKE:
-		apply_revoke(vm, domain, rec);
-		return APPLIED;
+		return apply_revoke(vm, domain, rec);
 	case CHARIOT_REC_DOMAIN_UP:
 		chariot_forget_domain(vm, domain);
-		disarm_if_empty(vm);
 		domain->up = true;
 		post_domain_event(vm, CHARIOT_EVENT_DOMAIN_UP, domain->id);
 		return APPLIED;
 	case CHARIOT_REC_DOMAIN_DOWN:
 		chariot_forget_domain(vm, domain);
-		disarm_if_empty(vm);
 		post_domain_event(vm, CHARIOT_EVENT_DOMAIN_DOWN, domain->id);
 		return APPLIED;
 	default:
@@ -327,6 +329,9 @@ static void finish(struct chariot_vm *vm, struct kvm_vcpu *self)
 			 &none);
 	chariot_flush_vcpus(vm, self, vm->dirty);
 	bitmap_zero(vm->dirty, KVM_MAX_VCPUS);
+	/* Once in a batch: it waits for RCU, and a driver that reloads arms again at once. */
+	if (!vm->text_gpa.nr)
+		chariot_disarm(vm);
 }
 
 enum chariot_drain chariot_drain(struct chariot_vm *vm, struct kvm_vcpu *self)
@@ -339,7 +344,7 @@ enum chariot_drain chariot_drain(struct chariot_vm *vm, struct kvm_vcpu *self)
 	};
 	enum chariot_drain ret = CHARIOT_DRAINED;
 	struct chariot_rec rec;
-	unsigned int bad, left;
+	unsigned int bad, left, start;
 	u64 position;
 	int why;
 
@@ -347,8 +352,17 @@ enum chariot_drain chariot_drain(struct chariot_vm *vm, struct kvm_vcpu *self)
 	if (!vm->ring.order || vm->ring.broken)
 		return CHARIOT_DRAINED;
 
-	/* Bounded: a guest that produces as fast as this loop consumes gets its turn later. */
-	for (left = 1u << vm->ring.order; left; left--) {
+	/*
+	 * Bounded: some records cost much, every other vCPU and ioctl waits, and
+	 * a guest may produce as fast as this loop consumes.
+	 */
+	start = min(1u << vm->ring.order, DRAIN_MAX);
+	for (left = start; left; left--) {
+		if (fatal_signal_pending(current)) {
+			left = 0;
+			break;
+		}
+		cond_resched();
 		position = vm->ring.tail;
 		memset(&rec, 0, sizeof(rec));
 		switch (chariot_ring_next(&vm->ring, &rec, &bad)) {
@@ -371,14 +385,14 @@ enum chariot_drain chariot_drain(struct chariot_vm *vm, struct kvm_vcpu *self)
 			ret = CHARIOT_DRAIN_PENDING;
 			break;
 		case CHARIOT_RING_EMPTY:
-			if (left == 1u << vm->ring.order)
+			if (left == start)
 				return CHARIOT_DRAINED;	/* nothing was consumed */
 			break;
 		}
 		break;
 	}
 	finish(vm, self);
-	return ret;
+	return left ? ret : CHARIOT_DRAIN_MORE;
 }
 
 void chariot_drain_skip(struct chariot_vm *vm, struct kvm_vcpu *self)

@@ -8,13 +8,17 @@
 
 #include "vm.h"
 
+/* As many drains empty a ring that was full. */
+#define CHARIOT_DRAINS_MAX	17
+
 enum chariot_drain {
 	CHARIOT_DRAINED,
 	CHARIOT_DRAIN_PENDING,	/* a reserved slot is not complete: what is behind it is unknown */
+	CHARIOT_DRAIN_MORE,	/* enough for one call: there may be more */
 };
 
 /*
- * Consumes the ring, at most once around it, and flushes what revokes took
+ * Consumes the ring, up to a bound, and flushes what revokes took
  * away from every vCPU. @self: the calling vCPU, or NULL in an ioctl.
  */
 enum chariot_drain chariot_drain(struct chariot_vm *vm, struct kvm_vcpu *self);

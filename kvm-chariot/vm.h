@@ -121,6 +121,7 @@ struct chariot_vm {
 	u64 grants_max;
 	DECLARE_BITMAP(dirty, KVM_MAX_VCPUS);	/* vCPUs to flush at the end of a drain */
 	DECLARE_BITMAP(scratch, KVM_MAX_VCPUS);
+	DECLARE_BITMAP(fresh_root, KVM_MAX_VCPUS);	/* in kvm_mmu_load(), by vcpu_idx; atomic */
 
 	struct chariot_views views;
 	struct chariot_view *kernel_view;	/* exists while armed */
