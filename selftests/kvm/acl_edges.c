@@ -11,6 +11,8 @@
  *
  * Not shown here: that the table holds every instruction that can store.
  */
+#include <sys/ioctl.h>
+
 #include <kselftest_harness.h>
 
 #include "lib/device.h"
@@ -73,6 +75,7 @@ INSN(mov_imm_1, "", "movb $0x5a, (%rdi)", "", .size = 1);
 INSN(mov_imm_8, "", "movq $-0x12345678, (%rdi)", "", .size = 8);
 INSN(mov_sib, "mov $4, %ecx\n lea -0x123(%rdi), %rdi", "movl %r8d, 0x113(%rdi,%rcx,4)", "", .size = 4);
 INSN(mov_high, "mov %rsi, %rax", "movb %ah, (%rdi)", "", .size = 1);
+INSN(mov_gs, "sub $0x1000, %rdi", "movq %rsi, %gs:(%rdi)", "add $0x1000, %rdi", .size = 8);
 INSN(movnti, "", "movnti %rsi, (%rdi)", "", .size = 8);
 INSN(movbe, "", "movbe %esi, (%rdi)", "", .size = 4);
 INSN(sete, "cmp %rax, %rax", "sete (%rdi)", "", .size = 1);
@@ -82,6 +85,16 @@ INSN(movhps, "movdqu (%rsi), %xmm1", "movhps %xmm1, (%rdi)", "", .size = 8, .sou
 INSN(movups, "movdqu (%rsi), %xmm1", "movups %xmm1, (%rdi)", "", .size = 16, .source = true);
 INSN(movdqu, "movdqu (%rsi), %xmm9", "movdqu %xmm9, (%rdi)", "", .size = 16, .source = true);
 INSN(movaps, "movdqu (%rsi), %xmm1", "movaps %xmm1, (%rdi)", "", .size = 16, .source = true, .align = 16);
+INSN(movdqa, "movdqu (%rsi), %xmm15", "movdqa %xmm15, (%rdi)", "", .size = 16, .source = true, .align = 16);
+INSN(movntps, "movdqu (%rsi), %xmm1", "movntps %xmm1, (%rdi)", "", .size = 16, .source = true, .align = 16);
+INSN(movsd, "movdqu (%rsi), %xmm2", "movsd %xmm2, (%rdi)", "", .size = 8, .source = true);
+INSN(movlps, "movdqu (%rsi), %xmm10", "movlps %xmm10, (%rdi)", "", .size = 8, .source = true);
+INSN(movd_sse, "movdqu (%rsi), %xmm3", "movd %xmm3, (%rdi)", "", .size = 4, .source = true);
+INSN(movq_rex, "movdqu (%rsi), %xmm3", ".byte 0x66, 0x48, 0x0f, 0x7e, 0x1f", "", .size = 8, .source = true);
+INSN(movups_sib, "movdqu (%rsi), %xmm12\n mov $2, %ecx\n lea -0x100(%rdi), %r9", "movups %xmm12, 0xf0(%r9,%rcx,8)", "",
+     .size = 16, .source = true);
+INSN(movups_gs, "movdqu (%rsi), %xmm1\n sub $0x1000, %rdi", "movups %xmm1, %gs:(%rdi)", "add $0x1000, %rdi",
+     .size = 16, .source = true);
 INSN(movntdq, "movdqu (%rsi), %xmm1", "movntdq %xmm1, (%rdi)", "", .size = 16, .source = true, .align = 16);
 INSN(vmovdqu_16, "vmovdqu (%rsi), %xmm1", "vmovdqu %xmm1, (%rdi)", "vzeroupper", .size = 16, .source = true,
      .avx = true);
@@ -89,6 +102,20 @@ INSN(vmovdqu_32, "vmovdqu (%rsi), %ymm1", "vmovdqu %ymm1, (%rdi)", "vzeroupper",
      .avx = true, .pieces = true);
 INSN(vmovups_32, "vmovdqu (%rsi), %ymm8", "vmovups %ymm8, (%rdi)", "vzeroupper", .size = 32, .source = true,
      .avx = true, .pieces = true);
+INSN(vmovss, "vmovdqu (%rsi), %xmm1", "vmovss %xmm1, (%rdi)", "vzeroupper", .size = 4, .source = true, .avx = true);
+INSN(vmovsd, "vmovdqu (%rsi), %xmm9", "vmovsd %xmm9, (%rdi)", "vzeroupper", .size = 8, .source = true, .avx = true);
+INSN(vmovq, "vmovdqu (%rsi), %xmm1", "vmovq %xmm1, (%rdi)", "vzeroupper", .size = 8, .source = true, .avx = true);
+INSN(vmovhps, "vmovdqu (%rsi), %xmm1", "vmovhps %xmm1, (%rdi)", "vzeroupper", .size = 8, .source = true, .avx = true);
+INSN(vmovaps_32, "vmovdqu (%rsi), %ymm1", "vmovaps %ymm1, (%rdi)", "vzeroupper", .size = 32, .source = true,
+     .avx = true, .align = 32);
+INSN(vmovntdq_32, "vmovdqu (%rsi), %ymm1", "vmovntdq %ymm1, (%rdi)", "vzeroupper", .size = 32, .source = true,
+     .avx = true, .align = 32);
+INSN(vmovdqu_sib, "vmovdqu (%rsi), %ymm11\n mov $8, %ecx\n lea -0x48(%rdi), %r14",
+     "vmovdqu %ymm11, 8(%r14,%rcx,8)", "vzeroupper", .size = 32, .source = true, .avx = true, .pieces = true);
+INSN(vextractf128, "vmovdqu (%rsi), %ymm1", "vextractf128 $1, %ymm1, (%rdi)", "vzeroupper", .size = 16,
+     .source = true, .avx = true);
+INSN(push_mem, ON_STACK, "push (%rsi)", OFF_STACK, .size = 8, .bias = 8, .source = true);
+INSN(pushf, ON_STACK, "pushf", OFF_STACK, .size = 8, .bias = 8);
 INSN(push, ON_STACK, "push %rsi", OFF_STACK, .size = 8, .bias = 8);
 INSN(push_imm, ON_STACK, "push $-3", OFF_STACK, .size = 8, .bias = 8);
 INSN(call, ON_STACK, "call 1f\n1:", OFF_STACK, .size = 8, .bias = 8);
@@ -102,6 +129,14 @@ INSN(or_imm_8, "", "orq $0x55, (%rdi)", "", .size = 8);
 INSN(neg_8, "", "negq (%rdi)", "", .size = 8);
 INSN(adc_2, "stc", "adcw %si, (%rdi)", "", .size = 2);
 INSN(bts_8, "", "btsq $9, (%rdi)", "", .size = 8);
+INSN(btc_4, "mov $7, %ecx", "btcl %ecx, (%rdi)", "", .size = 4);
+INSN(lock_bts_8, "", "lock btsq $60, (%rdi)", "", .size = 8);
+INSN(xor_8, "", "xorq %rsi, (%rdi)", "", .size = 8);
+INSN(and_imm_4, "", "andl $0xf0f0f0f, (%rdi)", "", .size = 4);
+INSN(sub_1, "", "subb %sil, (%rdi)", "", .size = 1);
+INSN(not_8, "", "notq (%rdi)", "", .size = 8);
+INSN(sar_8, "", "sarq $1, (%rdi)", "", .size = 8);
+INSN(shld_8, "", "shldq $5, %rsi, (%rdi)", "", .size = 8);
 INSN(shl_4, "", "shll $3, (%rdi)", "", .size = 4);
 INSN(lock_add_8, "", "lock addq %rsi, (%rdi)", "", .size = 8);
 INSN(lock_dec_4, "", "lock decl (%rdi)", "", .size = 4);
@@ -113,6 +148,7 @@ INSN(lock_cmpxchg_miss, "", "lock cmpxchg %rsi, (%rdi)", "", .size = 8);
 INSN(lock_cmpxchg_4, "", "lock cmpxchg %esi, (%rdi)", "", .size = 4, .match = true);
 INSN(cmpxchg8b_hit, "mov %rax, %rdx\n shr $32, %rdx", "lock cmpxchg8b (%rdi)", "", .size = 8, .match = true);
 INSN(cmpxchg8b_miss, "mov %rax, %rdx\n shr $32, %rdx", "lock cmpxchg8b (%rdi)", "", .size = 8);
+INSN(cmpxchg16b, "mov (%rdi), %rax\n mov 8(%rdi), %rdx", "lock cmpxchg16b (%rdi)", "", .size = 16, .align = 16);
 INSN(stosb, "", "stosb", "", .size = 1);
 INSN(stosq, "", "stosq", "", .size = 8);
 INSN(movsb, "", "movsb", "", .size = 1, .source = true);
@@ -142,11 +178,18 @@ static void fill(struct vm *vm, const u8 *from)
 
 FIXTURE_SETUP(edges)
 {
+	struct kvm_sregs sregs;
 	unsigned int i;
 
 	vm_create(&self->vm, 1, 0);
 	self->vcpu = &self->vm.vcpu[0];
 	self->c.fd = -1;
+	/* For the stores through GS, as the kernel's to per-CPU data are */
+	if (ioctl(self->vcpu->fd, KVM_GET_SREGS, &sregs))
+		die("KVM_GET_SREGS: %m");
+	sregs.gs.base = 0x1000;
+	if (ioctl(self->vcpu->fd, KVM_SET_SREGS, &sregs))
+		die("KVM_SET_SREGS: %m");
 	vm_map(&self->vm, GUEST_VM, GPA_0, PAGE, VM_PAGE_WRITE);
 	vm_map(&self->vm, GUEST_VM + PAGE, GPA_1, PAGE, VM_PAGE_WRITE);
 	for (i = 0; i < WINDOW; i++)
@@ -437,5 +480,8 @@ TEST_F(edges, judged)
 		forget(self);
 	}
 }
+
+/* Known to nobody who could emulate it: told as undecoded, and the guest gets an invalid opcode. */
+XFAIL_ADD(edges, cmpxchg16b, judged);
 
 TEST_HARNESS_MAIN

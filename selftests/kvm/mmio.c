@@ -26,6 +26,7 @@
 	GUEST_WRITE(part, m_##part##_or, "", "orl %esi, (%rdi)", "");			\
 	GUEST_WRITE(part, m_##part##_movs, "mov %rdx, %rcx", "rep movsl", "");		\
 	GUEST_CODE(part, m_##part##_out, "mov $0x604, %edx\n mov $0x2000, %eax\n out %ax, %dx\n ret");	\
+	GUEST_WRITE(part, m_##part##_ins, "mov $0x604, %edx\n mov %rsi, %rcx", "rep insb", "");	\
 	GUEST_CODE(part, m_##part##_hlt, "hlt\n mov $5, %eax\n ret");			\
 	GUEST_CODE(part, m_##part##_triple, "push $0\n push $0\n lidt (%rsp)\n ud2")
 
@@ -47,23 +48,23 @@ FIXTURE_VARIANT(mmio)
 {
 	bool domain;		/* its text does it: needs grants */
 	const char *via;	/* called through this */
-	const char *load, *store, *or, *movs, *out, *hlt, *triple;
+	const char *load, *store, *or, *movs, *ins, *out, *hlt, *triple;
 };
 
 FIXTURE_VARIANT_ADD(mmio, core) {
-	.load = m_core_load, .store = m_core_store, .or = m_core_or, .movs = m_core_movs, .out = m_core_out,
+	.load = m_core_load, .store = m_core_store, .or = m_core_or, .movs = m_core_movs, .ins = m_core_ins, .out = m_core_out,
 	.hlt = m_core_hlt, .triple = m_core_triple,
 };
 FIXTURE_VARIANT_ADD(mmio, domain) {
 	.domain = true,
-	.load = m_dom1_load, .store = m_dom1_store, .or = m_dom1_or, .movs = m_dom1_movs, .out = m_dom1_out,
+	.load = m_dom1_load, .store = m_dom1_store, .or = m_dom1_or, .movs = m_dom1_movs, .ins = m_dom1_ins, .out = m_dom1_out,
 	.hlt = m_dom1_hlt, .triple = m_dom1_triple,
 };
 /* m_via: rdi: function, then its arguments; nothing is written on the way */
 GUEST_CODE(dom1, m_via, "mov %rdi, %rax\n mov %rsi, %rdi\n mov %rdx, %rsi\n mov %rcx, %rdx\n call *%rax\n ret");
 FIXTURE_VARIANT_ADD(mmio, called_by_domain) {
 	.via = m_via,
-	.load = m_core_load, .store = m_core_store, .or = m_core_or, .movs = m_core_movs, .out = m_core_out,
+	.load = m_core_load, .store = m_core_store, .or = m_core_or, .movs = m_core_movs, .ins = m_core_ins, .out = m_core_out,
 	.hlt = m_core_hlt, .triple = m_core_triple,
 };
 
@@ -80,6 +81,8 @@ static bool on_exit_to_user(struct vcpu *vcpu)
 	if (self->nr_exits == ARRAY_SIZE(self->exits))
 		return false;
 	memcpy(&self->exits[self->nr_exits++], run, sizeof(*run));
+	if (run->exit_reason == KVM_EXIT_IO && run->io.direction == KVM_EXIT_IO_IN)
+		memset((u8 *)run + run->io.data_offset, 0x66, run->io.size * run->io.count);
 	if (run->exit_reason == KVM_EXIT_MMIO && !run->mmio.is_write) {
 		u32 value = 0xab000000 | (run->mmio.phys_addr & 0xffff);
 
@@ -286,6 +289,31 @@ TEST_F(mmio, memory_to_device)
 		EXPECT_EQ(1, self->exits[i].mmio.is_write);
 		EXPECT_EQ(0x55000000 + i, *(u32 *)self->exits[i].mmio.data);
 	}
+}
+
+/* From a port to memory: user space brings the data, and KVM writes it afterwards. */
+TEST_F(mmio, port_to_memory)
+{
+	u8 *own = vm_at(&self->vm, OWN), *other = vm_at(&self->vm, FORBIDDEN);
+	struct chariot_event event;
+	unsigned int i;
+
+	memset(own, 0, 64);
+	memset(other, 0, 64);
+	call(self, variant, variant->ins, dm(OWN), 16, 0);
+	EXPECT_LT(0, self->nr_exits);
+	for (i = 0; i < 32; i++)
+		EXPECT_EQ(i < 16 ? 0x66 : 0, own[i]);
+	call(self, variant, variant->ins, dm(FORBIDDEN), 16, 0);
+	for (i = 0; i < 32; i++)
+		EXPECT_EQ(i < 16 && !variant->domain ? 0x66 : 0, other[i]);
+	if (!variant->domain)
+		return;
+	ASSERT_TRUE(chariot_event(&self->c, CHARIOT_EVENT_VIOLATION, &event, 0));
+	EXPECT_EQ(guest_va(m_dom1_ins_at), event.violation.rip);
+	EXPECT_EQ(FORBIDDEN, event.violation.gpa);
+	EXPECT_EQ(16, event.violation.size);
+	EXPECT_EQ(0x66, event.violation.data[15]);
 }
 
 /* Powering off: a port that user space sees */
