@@ -139,7 +139,8 @@ class Guest:
         """The lines that the guest's scenario said."""
         try:
             with open(self.messages_path, encoding="utf-8", errors="replace") as file:
-                return [line.strip() for line in file.read().splitlines()]
+                # The last piece is an unfinished line, or nothing.
+                return [line.strip() for line in file.read().split("\n")[:-1]]
         except FileNotFoundError:
             return []
 

@@ -2,8 +2,9 @@
 """
 Attaching, arming, detaching and dying over and over leaves no kernel memory behind.
 
-Debian's kernel has no kmemleak. What is compared is the kernel's memory as /proc/meminfo has it, after a first round has
-filled the caches: a leak of one page a round shows, one of a few bytes a round does not.
+Debian's kernel has no kmemleak. What is compared is what the kernel accounts for exactly: slab objects, vmalloc areas,
+page tables and kernel stacks. Pages taken directly are not among them: free memory varies by megabytes from one reading
+to the next by itself. KVM's and the module's own warnings at detach are for those.
 """
 
 import argparse
@@ -12,17 +13,16 @@ import subprocess
 import labguest
 from report import Report
 
-#: what /proc/meminfo accounts to someone, apart from the kernel's own memory
-OTHERS = ("MemFree", "Buffers", "Cached", "AnonPages", "SReclaimable")
+COUNTED = ("SUnreclaim", "VmallocUsed", "PageTables", "KernelStack", "Percpu")
 
 
 def kernel_memory():
     """Kilobytes that the kernel has for itself."""
-    subprocess.run("sync; echo 3 >/proc/sys/vm/drop_caches; sleep 1; echo 3 >/proc/sys/vm/drop_caches", shell=True,
+    subprocess.run("sync; sleep 1; echo 3 >/proc/sys/vm/drop_caches; sleep 1; cat /proc/sys/vm/stat_refresh", shell=True,
                    check=True)
     with open("/proc/meminfo", encoding="ascii") as file:
         fields = {line.split(":")[0]: int(line.split()[1]) for line in file}
-    return fields["MemTotal"] - sum(fields[name] for name in OTHERS)
+    return sum(fields[name] for name in COUNTED)
 
 
 def main():
@@ -43,7 +43,7 @@ def main():
     # The least of each half: a leak grows, caches come and go.
     half = len(readings) // 2
     growth = min(readings[half:]) - min(readings[1:half])
-    report.check("kernel memory does not grow", growth < 4 * half, f"{growth} kB in {half} rounds")
+    report.check("kernel memory does not grow", growth < 16 * half, f"{growth} kB in {half} rounds")
     report.check("host module unloads", labguest.unload_host_module())
     with open("/proc/slabinfo", encoding="ascii") as file:
         left = [line.split()[0] for line in file if line.startswith("chariot")]

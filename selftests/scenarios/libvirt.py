@@ -78,7 +78,7 @@ def said(word, seconds):
     while time.monotonic() < end:
         try:
             with open("messages-libvirt.log", encoding="utf-8", errors="replace") as file:
-                for line in file.read().splitlines():
+                for line in file.read().split("\n")[:-1]:
                     if line.split(" ")[0] == word:
                         return line.partition(" ")[2].strip()
         except FileNotFoundError:
