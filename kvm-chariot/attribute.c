@@ -60,8 +60,14 @@ static struct chariot_culprit library_caller(struct chariot_vm *vm, struct kvm_v
 		if (!chariot_guest_kernel_address(word))
 			continue;
 		target = call_target(vcpu, word);
-		if (!target || !chariot_ranges_find(&vm->library, target))
+		if (!target)
 			continue;
+		if (!chariot_ranges_find(&vm->library, target)) {
+			/* The domain called something else, which called the library. */
+			if (chariot_domain_of(vm, word))
+				break;
+			continue;
+		}
 		/* One library function called by another: go on to its caller. */
 		if (chariot_ranges_find(&vm->library, word))
 			continue;

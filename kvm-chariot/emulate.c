@@ -57,7 +57,7 @@ bool chariot_judge_write(struct chariot_vm *vm, struct chariot_vcpu *cv, u32 dom
 		part = min_t(u32, len - done, PAGE_SIZE - offset_in_page(gva + done));
 		gpa = kvm_mmu_gva_to_gpa_write(cv->vcpu, gva + done, NULL);
 		if (gpa == INVALID_GPA)
-			return allowed;	/* the guest gets its page fault, unless its write is dropped */
+			return allowed;	/* a page fault, unless the write is dropped */
 		write.len = outside(vm, cv, domain, gpa, part, &skip);
 		if (!write.len)
 			continue;
@@ -93,8 +93,9 @@ static struct chariot_vm *begin_write(u64 addr, const void *val, unsigned int by
 		return NULL;
 	mutex_lock(&vm->lock);
 	cv = xa_load(&vm->vcpus, vcpu->vcpu_idx);
-	if (!vm->armed || !cv || !cv->cur || chariot_in_nested_guest(vcpu) ||
-	    chariot_in_smm(vcpu))
+	/* What was judged to be a domain's stays it, even if the domain goes down meanwhile. */
+	if (!cv || (!cv->judging && (!vm->armed || !cv->cur || chariot_in_nested_guest(vcpu) ||
+				     chariot_in_smm(vcpu))))
 		goto nobody;
 	culprit.domain = cv->judging;
 	if (!culprit.domain)
@@ -195,7 +196,8 @@ static int give_up(struct chariot_vm *vm, struct chariot_vcpu *cv, u32 domain, u
 	return 1;
 }
 
-int chariot_emulate(struct chariot_vm *vm, struct chariot_vcpu *cv, u32 domain, u64 gpa)
+int chariot_emulate(struct chariot_vm *vm, struct chariot_vcpu *cv, u32 domain, u64 gpa,
+		    bool driver)
 {
 	struct kvm_vcpu *vcpu = cv->vcpu;
 	u64 rip = kvm_get_linear_rip(vcpu);
@@ -211,14 +213,14 @@ int chariot_emulate(struct chariot_vm *vm, struct chariot_vcpu *cv, u32 domain, 
 	if (chariot_guest_read(vcpu, rip, code, len) ||
 	    (len < INSN_MAX && chariot_guest_read(vcpu, rip + len, code + len, INSN_MAX - len)))
 		memset(code + len, 0, INSN_MAX - len);
-	if (chariot_is_vector_store(code)) {
+	if (driver && chariot_is_vector_store(code)) {
 		ret = chariot_emulate_vector(vm, cv, domain, code, gpa);
 		if (ret > 0)
 			return ret;
 		/* KVM knows some of them, and raises what is to be raised for the rest. */
 	}
 
-	cv->judging = domain;
+	cv->judging = driver ? domain : 0;
 	vcpu->run->exit_reason = KVM_EXIT_UNKNOWN;
 	/*
 	 * KVM leaves a string instruction every 1024 turns. A library function
@@ -232,7 +234,7 @@ int chariot_emulate(struct chariot_vm *vm, struct chariot_vcpu *cv, u32 domain, 
 		cond_resched();
 	}
 	cv->judging = 0;
-	if (!ret && vcpu->run->exit_reason == KVM_EXIT_INTERNAL_ERROR)
+	if (driver && !ret && vcpu->run->exit_reason == KVM_EXIT_INTERNAL_ERROR)
 		return give_up(vm, cv, domain, gpa);
 	return ret;
 }

@@ -52,7 +52,7 @@ static void on_page_fault(struct chariot_hook *hook, struct pt_regs *regs)
 	struct kvm_vcpu *vcpu = (struct kvm_vcpu *)regs->di;
 	struct chariot_vm *vm = chariot_vm_find_rcu(vcpu->kvm);
 
-	if (vm && READ_ONCE(vm->armed))
+	if (vm && chariot_vm_in_views(vm))
 		redirect(hook, regs);
 }
 
@@ -61,7 +61,7 @@ static void on_load_mmu_pgd(struct chariot_hook *hook, struct pt_regs *regs)
 	struct kvm_vcpu *vcpu = (struct kvm_vcpu *)regs->di;
 	struct chariot_vm *vm = chariot_vm_find_rcu(vcpu->kvm);
 
-	if (vm && READ_ONCE(vm->armed))
+	if (vm && chariot_vm_in_views(vm))
 		regs->si = chariot_load_root(vm, vcpu, regs->si, (int)regs->dx);
 }
 
@@ -106,10 +106,13 @@ static void on_emulator_write(struct chariot_hook *hook, struct pt_regs *regs)
 	if (!vcpu)
 		return;
 	vm = chariot_vm_find_rcu(vcpu->kvm);
-	if (!vm || !READ_ONCE(vm->armed))
+	if (!vm)
 		return;
 	cv = xa_load(&vm->vcpus, vcpu->vcpu_idx);
-	if (cv && READ_ONCE(cv->cur) != CHARIOT_KERNEL_DOMAIN && !cv->in_write)
+	if (!cv || cv->in_write)
+		return;
+	if (cv->judging ||
+	    (chariot_vm_in_views(vm) && READ_ONCE(cv->cur) != CHARIOT_KERNEL_DOMAIN))
 		redirect(hook, regs);
 }
 

@@ -41,6 +41,7 @@ struct chariot_fault {
 	u64 base;
 	u32 domain;		/* of the view that the access was made in */
 	bool writable;		/* judged: the whole page may be written */
+	bool kernel;		/* to emulate: an instruction of the kernel's, not the domain's */
 };
 
 enum chariot_verdict {
@@ -48,6 +49,7 @@ enum chariot_verdict {
 	CHARIOT_DOORBELL,	/* the instruction was a doorbell */
 	CHARIOT_EMULATE,	/* byte by byte */
 	CHARIOT_RESOLVE,	/* KVM, then derive */
+	CHARIOT_FAIL,		/* the VM cannot go on: no memory for a view */
 };
 
 bool chariot_page_writable(struct chariot_vm *vm, struct chariot_vcpu *cv, u32 domain, u64 gpa)
@@ -269,11 +271,14 @@ static enum chariot_verdict cross(struct chariot_fault *f, u32 to)
 		chariot_note_call(f->vm, f->cv, to);
 	}
 	ret = chariot_cross(f->vm, f->cv, to);
-	if (ret == -ENOSPC)
+	if (ret == -ENOSPC) {
 		chariot_reset_views(f->vm);
-	else if (ret)
-		pr_warn_ratelimited("no memory for the view of domain %u\n", to);
-	return CHARIOT_AGAIN;
+		ret = chariot_cross(f->vm, f->cv, to);
+	}
+	if (!ret)
+		return CHARIOT_AGAIN;
+	pr_warn_ratelimited("no memory for the view of domain %u (%d)\n", to, ret);
+	return CHARIOT_FAIL;
 }
 
 static enum chariot_verdict judge_kernel_view(struct chariot_fault *f)
@@ -333,8 +338,10 @@ static enum chariot_verdict judge_write(struct chariot_fault *f, enum chariot_dr
 		 */
 		range = chariot_acl_find(&vm->domains[f->domain].acl, f->gpa);
 		if (range && range->kind == CHARIOT_KIND_RULE &&
-		    chariot_guest_kernel_address(f->rip))
+		    chariot_guest_kernel_address(f->rip)) {
+			f->kernel = true;
 			return CHARIOT_EMULATE;
+		}
 		return cross(f, CHARIOT_KERNEL_DOMAIN);
 	}
 	if (wait_for_ring(f, drained))
@@ -368,7 +375,7 @@ static enum chariot_verdict judge(struct chariot_fault *f)
 	f->domain = f->cv->cur;
 	if (f->access.write && (f->gpa & PAGE_MASK) == vm->doorbell_gpa) {
 		/* The write is over when all that was in the ring has taken effect. */
-		return drained == CHARIOT_DRAIN_MORE ? CHARIOT_AGAIN : CHARIOT_DOORBELL;
+		return wait_for_ring(f, drained) ? CHARIOT_AGAIN : CHARIOT_DOORBELL;
 	}
 	if (!vm->armed)
 		return CHARIOT_RESOLVE;
@@ -421,7 +428,9 @@ static int handle(struct chariot_fault *f)
 		chariot_count(vm, doorbells);
 		return kvm_skip_emulated_instruction(f->vcpu);
 	case CHARIOT_EMULATE:
-		return chariot_emulate(vm, f->cv, f->domain, f->gpa);
+		return chariot_emulate(vm, f->cv, f->domain, f->gpa, !f->kernel);
+	case CHARIOT_FAIL:
+		return -ENOMEM;
 	case CHARIOT_RESOLVE:
 		return resolve(f);
 	case CHARIOT_AGAIN:

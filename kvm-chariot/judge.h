@@ -14,10 +14,11 @@ bool chariot_page_writable(struct chariot_vm *vm, struct chariot_vcpu *cv, u32 d
 
 /*
  * Runs the instruction at RIP through KVM's emulator, every byte that it
- * writes judged as @domain's. What kvm_mmu_page_fault() returns: 1, or 0 to
+ * writes judged as @domain's if it is the @driver's. What kvm_mmu_page_fault() returns: 1, or 0 to
  * leave for user space. vm->lock must not be held.
  */
-int chariot_emulate(struct chariot_vm *vm, struct chariot_vcpu *cv, u32 domain, u64 gpa);
+int chariot_emulate(struct chariot_vm *vm, struct chariot_vcpu *cv, u32 domain, u64 gpa,
+		    bool driver);
 
 /*
  * Judges a write of @len bytes at @gva as @domain's and reports it if it is a

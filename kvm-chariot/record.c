@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* What the guest's reports do to a VM's state; see record.h. */
+#include <linux/jiffies.h>
 #include <linux/sched/signal.h>
 #include <linux/slab.h>
 #include <linux/uaccess.h>
@@ -12,7 +13,8 @@
 
 #define APPLIED		(-1)
 #define GPA_BITS	52		/* the most that x86 has */
-#define DRAIN_MAX	4096u
+#define DRAIN_MAX	4096u	/* records in one go, */
+#define DRAIN_MS	20	/* and time */
 #define ALL_PAGES	(1ull << (GPA_BITS - PAGE_SHIFT))
 #define MMIO_PAGES_MAX	BIT(24)	/* largest device window: 64 GB */
 #define IRQ_STACK_MAX	(CHARIOT_STACK_PAGES * PAGE_SIZE)
@@ -342,6 +344,7 @@ enum chariot_drain chariot_drain(struct chariot_vm *vm, struct kvm_vcpu *self)
 		.is_memory = is_memory,
 		.ctx = vm,
 	};
+	unsigned long end = jiffies + msecs_to_jiffies(DRAIN_MS) + 1;
 	enum chariot_drain ret = CHARIOT_DRAINED;
 	struct chariot_rec rec;
 	unsigned int bad, left, start;
@@ -358,7 +361,7 @@ enum chariot_drain chariot_drain(struct chariot_vm *vm, struct kvm_vcpu *self)
 	 */
 	start = min(1u << vm->ring.order, DRAIN_MAX);
 	for (left = start; left; left--) {
-		if (fatal_signal_pending(current)) {
+		if (fatal_signal_pending(current) || time_after(jiffies, end)) {
 			left = 0;
 			break;
 		}

@@ -8,8 +8,8 @@
 
 #include "vm.h"
 
-/* As many drains empty a ring that was full. */
-#define CHARIOT_DRAINS_MAX	17
+/* Drains take at least one record each: as many empty any ring that was full. */
+#define CHARIOT_DRAINS_MAX	BIT(CHARIOT_RING_ORDER_MAX)
 
 enum chariot_drain {
 	CHARIOT_DRAINED,

@@ -269,14 +269,17 @@ put_file:
 
 void chariot_vm_detach(struct chariot_vm *vm)
 {
+	WRITE_ONCE(vm->dead, true);
+	/* Hooks that saw it alive are done choosing roots: none loads a view from here on. */
+	synchronize_rcu();
+	chariot_reload_all(vm->kvm);
+
+	/* Until now vCPUs ran in views, and KVM's flushes had to find the VM. */
 	mutex_lock(&chariot_vms_lock);
 	hash_del_rcu(&vm->node);
 	chariot_vms_nr--;
 	mutex_unlock(&chariot_vms_lock);
-
-	/* Hooks that found the VM are done choosing roots: none loads a view from here on. */
 	synchronize_rcu();
-	chariot_reload_all(vm->kvm);
 	chariot_hooks_put();
 	chariot_vm_put(vm);
 }

@@ -104,7 +104,7 @@ struct chariot_vm {
 	struct kvm *kvm;
 	const struct chariot_mode *mode;
 	bool armed;			/* a domain has text; written under lock */
-	bool dead;			/* detached */
+	bool dead;			/* being detached: no view is loaded any more */
 
 	struct mutex lock;		/* see above */
 	struct chariot_dom domains[CHARIOT_DOMAINS_MAX + 1];
@@ -129,6 +129,12 @@ struct chariot_vm {
 	struct chariot_events events;
 	struct chariot_stats stats;	/* counters: chariot_count() */
 };
+
+/* Whether the VM's vCPUs are to load views instead of KVM's roots. */
+static inline bool chariot_vm_in_views(struct chariot_vm *vm)
+{
+	return READ_ONCE(vm->armed) && !READ_ONCE(vm->dead);
+}
 
 /* Counters are bumped from any context and read without a lock. */
 #define chariot_count_add(vm, field, n)	\
