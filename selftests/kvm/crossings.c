@@ -4,6 +4,8 @@
  * domain when its text is executed outside of its view, out of it only when
  * somebody else writes what the domain's view does not let be written.
  */
+#include <sys/ioctl.h>
+
 #include <kselftest_harness.h>
 
 #include "lib/device.h"
@@ -38,6 +40,9 @@ GUEST_CODE(dom1, x_ping, "1: incq (%rdi)\n call x_pong\n dec %rdx\n jnz 1b\n ret
 /* A copy of x_core_store at its low address: user half */
 GUEST_CODE(core, x_jump_low, "lea 1f(%rip), %rax\n movabs $0xffffffff80000000, %rcx\n sub %rcx, %rax\n jmp *%rax\n"
 	   "1: mov %rsi, (%rdi)\n ret");
+
+/* Runs in user mode, at its low address */
+GUEST_CODE(core, x_user, "push %rsi\n pop %rax\n mov %rax, (%rdi)\n out %al, $0xe1\n hlt");
 
 FIXTURE_SETUP(crossings)
 {
@@ -200,6 +205,36 @@ TEST_F(crossings, user_half)
 	begin(self);
 	vcpu_call(self->vcpu, g_dom1_call, guest_va(x_jump_low), dm(GUEST_CORE_DATA + 0x300), 78);
 	EXPECT_EQ(78, *word);
+	EXPECT_CROSSINGS(2, 1);
+}
+
+/* User mode, in the view that the kernel left the vCPU in: its writes are not the domain's. */
+TEST_F(crossings, user_mode)
+{
+	u64 *word = vm_at(&self->vm, GUEST_CORE_DATA + 0x300);
+	struct kvm_sregs kernel, user;
+	struct kvm_regs regs = {
+		.rip = guest_gpa(x_user), .rsp = GUEST_CPU + CPU_USER_STACK + 0x2000, .rflags = 0x3002,
+		.rdi = GUEST_CORE_DATA + 0x300, .rsi = 79,
+	};
+
+	*word = 0;
+	begin(self);
+	vcpu_call(self->vcpu, g_dom1_store, dm(GUEST_DOM1_DATA), 5);
+	EXPECT_CROSSINGS(1, 0);
+	ASSERT_EQ(0, ioctl(self->vcpu->fd, KVM_GET_SREGS, &kernel));
+	user = kernel;
+	user.cs.selector = SEL_USER_CODE;
+	user.ss.selector = SEL_USER_DATA;
+	user.cs.dpl = user.ss.dpl = 3;
+	ASSERT_EQ(0, ioctl(self->vcpu->fd, KVM_SET_SREGS, &user));
+	ASSERT_EQ(0, ioctl(self->vcpu->fd, KVM_SET_REGS, &regs));
+	ASSERT_EQ(KVM_EXIT_IO, vcpu_run(self->vcpu));
+	EXPECT_EQ(PORT_SYNC, self->vcpu->run->io.port);
+	EXPECT_EQ(79, *word);
+	EXPECT_CROSSINGS(1, 1);
+	ASSERT_EQ(0, ioctl(self->vcpu->fd, KVM_SET_SREGS, &kernel));
+	vcpu_call(self->vcpu, g_dom1_store, dm(GUEST_DOM1_DATA), 6);
 	EXPECT_CROSSINGS(2, 1);
 }
 

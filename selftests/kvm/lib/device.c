@@ -17,6 +17,7 @@
 static int kmsg = -1;
 
 bool __attribute__((weak)) keep_hooked = true;
+bool __attribute__((weak)) need_mode = true;
 
 /* Before the harness prints its plan; needs nothing of it. The files are this program's to its end. */
 static __attribute__((constructor(200))) void prepare(void)
@@ -24,7 +25,7 @@ static __attribute__((constructor(200))) void prepare(void)
 	int kvm, vm;
 
 	need_device();
-	if (!keep_hooked)
+	if (!keep_hooked || !chariot_modes())
 		return;
 	kvm = open("/dev/kvm", O_RDWR | O_CLOEXEC);
 	vm = ioctl(kvm, KVM_CREATE_VM, 0);
@@ -46,6 +47,10 @@ void need_device(void)
 		printf("TAP version 13\n1..0 # SKIP no %s: %s\n", missing, strerror(errno));
 		exit(EXIT_SKIP);
 	}
+	if (need_mode && !chariot_modes()) {
+		printf("TAP version 13\n1..0 # SKIP the module does not support KVM's paging mode\n");
+		exit(EXIT_SKIP);
+	}
 	kmsg = open("/dev/kmsg", O_RDONLY | O_NONBLOCK | O_CLOEXEC);
 	if (kmsg >= 0)
 		lseek(kmsg, 0, SEEK_END);
@@ -58,6 +63,17 @@ int chariot_open(void)
 	if (fd < 0)
 		die("/dev/chariot: %m");
 	return fd;
+}
+
+u32 chariot_modes(void)
+{
+	struct chariot_info info;
+	int fd = chariot_open();
+
+	if (ioctl(fd, CHARIOT_GET_INFO, &info))
+		die("CHARIOT_GET_INFO: %m");
+	close(fd);
+	return info.modes;
 }
 
 int chariot_attach(int fd, int vm_fd)

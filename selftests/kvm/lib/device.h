@@ -42,6 +42,7 @@ void chariot_setup(struct chariot *c, struct vm *vm, const struct chariot_setup 
 
 /* Pieces of it */
 int chariot_open(void);			/* O_NONBLOCK */
+u32 chariot_modes(void);		/* that attach accepts: CHARIOT_MODE_* */
 int chariot_attach(int fd, int vm_fd);	/* 0 or -errno */
 void chariot_domain(struct chariot *c, u32 id, u32 policy);
 void chariot_ring(struct chariot *c, u64 gpa, u32 order, u64 doorbell_gpa);
@@ -96,7 +97,10 @@ unsigned int host_complaints(void);
  */
 extern bool keep_hooked;
 
-/* Ends the whole program, as skipped, if this machine has no /dev/kvm or no /dev/chariot. A constructor calls it. */
+/* A program that is about paging modes that the module refuses says "bool need_mode = false;". */
+extern bool need_mode;
+
+/* Ends the whole program, as skipped, if this machine has no /dev/kvm or no /dev/chariot, or KVM's paging mode is refused. A constructor calls it. */
 void need_device(void);
 
 #endif
