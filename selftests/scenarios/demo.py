@@ -63,7 +63,7 @@ def without(mutant, what):
     fault = faulty.about(mutant)
     with labguest.Guest(f"{mutant}-without", "download", extra=mutant, may_crash=True, mib=8,
                         options=faulty.guest_options(fault)) as guest:
-        guest.wait_end(180)
+        guest.wait_end(90)
         harm = faulty.harm(guest, labguest.server(8))
         expect(what, harm, f"the guest said {guest.messages()}")
         for text in harm:

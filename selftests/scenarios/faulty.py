@@ -68,7 +68,7 @@ def matching(violations, fault):
 def without(report, mutant, fault, expected):
     """The fault strikes."""
     with labguest.Guest("without", "download", extra=mutant, may_crash=True, mib=MIB, options=guest_options(fault)) as guest:
-        guest.wait_end(120)
+        guest.wait_end(90)
         found = harm(guest, expected)
         report.check("without Chariot: the guest comes to harm", found, f"it said {guest.messages()}")
         for line in found:
