@@ -100,7 +100,7 @@ def scripts():
         if done.returncode:
             complaints.append(done.stderr.strip())
     licence = [str(p.relative_to(paths.SOURCE)) for p in _tracked(*SPDX_FOLDERS)
-               if p.suffix not in (".patch", ".mak", ".txt", ".xml") and not os.path.islink(p) and
+               if p.suffix not in (".patch", ".mak", ".txt", ".md") and not os.path.islink(p) and
                p.stat().st_size and b"SPDX-License-Identifier" not in p.read_bytes()[:4096] and p.parent.name != "packages"]
     return [_outcome("scripts: parse", complaints), _outcome("sources: name their licence", licence)]
 
