@@ -61,6 +61,8 @@ bool chariot_judge_write(struct chariot_vm *vm, struct chariot_vcpu *cv, u32 dom
 		write.len = outside(vm, cv, domain, gpa, part, &skip);
 		if (!write.len)
 			continue;
+		/* What follows in this page is looked at in the next turn. */
+		part = skip + write.len;
 		write.gva = gva + done + skip;
 		write.gpa = gpa + skip;
 		write.val = val ? val + done + skip : NULL;

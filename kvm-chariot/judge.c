@@ -18,14 +18,6 @@
 #include "stack.h"
 #include "trace.h"
 
-/*
- * A reserved slot whose producer does not run may hide the grant that decides
- * a write. The guest gets this many chances to complete it, each after a
- * pause; about a second in all.
- */
-#define PENDING_WAITS	5000
-#define PENDING_PAUSE	200	/* us */
-
 struct chariot_fault {
 	struct chariot_vm *vm;
 	struct kvm_vcpu *vcpu;
@@ -300,7 +292,7 @@ static bool wait_for_ring(struct chariot_fault *f, enum chariot_drain drained)
 	}
 	if (drained == CHARIOT_DRAIN_MORE)
 		return true;
-	if (++f->cv->pending_waits > PENDING_WAITS) {
+	if (++f->cv->pending_waits > CHARIOT_PENDING_WAITS) {
 		f->cv->pending_waits = 0;
 		chariot_drain_skip(f->vm, f->vcpu);
 	}
@@ -373,7 +365,8 @@ static enum chariot_verdict judge(struct chariot_fault *f)
 
 	drained = chariot_drain(vm, f->vcpu);
 	f->domain = f->cv->cur;
-	if (f->access.write && (f->gpa & PAGE_MASK) == vm->doorbell_gpa) {
+	if (f->access.write && !f->access.walk && !chariot_delivering_event(f->vcpu) &&
+	    (f->gpa & PAGE_MASK) == vm->doorbell_gpa) {
 		/* The write is over when all that was in the ring has taken effect. */
 		return wait_for_ring(f, drained) ? CHARIOT_AGAIN : CHARIOT_DOORBELL;
 	}
@@ -439,7 +432,7 @@ static int handle(struct chariot_fault *f)
 	if (entered)
 		prefill_domain(f, entered);
 	else if (f->cv->pending_waits)
-		usleep_range(PENDING_PAUSE, 2 * PENDING_PAUSE);
+		usleep_range(CHARIOT_PENDING_US, 2 * CHARIOT_PENDING_US);
 	return 1;
 }
 

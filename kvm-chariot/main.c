@@ -9,6 +9,7 @@
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
+#include <linux/delay.h>
 #include <linux/kvm_host.h>
 #include <linux/miscdevice.h>
 #include <linux/module.h>
@@ -117,18 +118,26 @@ static long ioctl_ring(struct chariot_vm *vm, const struct chariot_ring *req)
 static long ioctl_kick(struct chariot_vm *vm)
 {
 	enum chariot_drain drained = CHARIOT_DRAIN_MORE;
-	unsigned int i;
+	unsigned int i, waits = 0;
 	int idx;
 
 	chariot_count(vm, doorbells);
-	for (i = 0; i < CHARIOT_DRAINS_MAX && drained == CHARIOT_DRAIN_MORE; i++) {
+	for (i = 0; i < CHARIOT_DRAINS_MAX && drained != CHARIOT_DRAINED; i++) {
 		if (fatal_signal_pending(current))
 			return -EINTR;
+		if (drained == CHARIOT_DRAIN_PENDING)
+			usleep_range(CHARIOT_PENDING_US, 2 * CHARIOT_PENDING_US);
 		idx = srcu_read_lock(&vm->kvm->srcu);
 		mutex_lock(&vm->lock);
+		if (waits > CHARIOT_PENDING_WAITS) {
+			chariot_drain_skip(vm, NULL);
+			waits = 0;
+		}
 		drained = chariot_drain(vm, NULL);
 		mutex_unlock(&vm->lock);
 		srcu_read_unlock(&vm->kvm->srcu, idx);
+		if (drained == CHARIOT_DRAIN_PENDING)
+			waits++;
 	}
 	return 0;
 }

@@ -11,6 +11,14 @@
 /* Drains take at least one record each: as many empty any ring that was full. */
 #define CHARIOT_DRAINS_MAX	BIT(CHARIOT_RING_ORDER_MAX)
 
+/*
+ * A reserved slot whose producer does not run may hide what decides a write.
+ * The guest gets this many chances to complete it, each after a pause; about a
+ * second in all.
+ */
+#define CHARIOT_PENDING_WAITS	5000
+#define CHARIOT_PENDING_US	200
+
 enum chariot_drain {
 	CHARIOT_DRAINED,
 	CHARIOT_DRAIN_PENDING,	/* a reserved slot is not complete: what is behind it is unknown */

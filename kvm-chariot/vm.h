@@ -39,7 +39,7 @@ struct chariot_mode;
 #define CHARIOT_REGIONS_MAX	64
 #define CHARIOT_STACK_PAGES	16	/* largest stack: THREAD_SIZE of a KASAN kernel, 64 KB */
 #define CHARIOT_GRANTS_LIMIT	BIT(24)
-#define CHARIOT_VIEW_PAGES_LIMIT BIT(20)
+#define CHARIOT_VIEW_PAGES_LIMIT BIT(16)
 #define CHARIOT_ENTRIES		64	/* remembered answers: is this where a function begins? */
 
 struct chariot_dom {

@@ -233,7 +233,7 @@ struct chariot_event {
 #define CHARIOT_ADD_DOMAIN	_IOW(CHARIOT_IOC, 0x02, struct chariot_domain)
 #define CHARIOT_SET_POLICY	_IOW(CHARIOT_IOC, 0x03, struct chariot_policy)
 #define CHARIOT_SET_RING	_IOW(CHARIOT_IOC, 0x04, struct chariot_ring)
-/* Drain the ring now, as a doorbell does. */
+/* Drains the ring as a doorbell does: on return all that was in it has taken effect. EINTR */
 #define CHARIOT_KICK		_IO(CHARIOT_IOC, 0x05)
 #define CHARIOT_GET_STATS	_IOR(CHARIOT_IOC, 0x06, struct chariot_stats)
 #define CHARIOT_GET_DOMAIN_STATS _IOWR(CHARIOT_IOC, 0x07, struct chariot_domain_stats)
