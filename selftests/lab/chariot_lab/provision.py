@@ -79,7 +79,9 @@ def tree(name):
         if name != "build-tree":
             argv += [f"--dpkgopt=path-exclude={pattern}" for pattern in EXCLUDES]
         with step(f"making the {name} tree ({len(packages(name))} packages and what they need, Debian {SUITE})"):
-            run_logged([*argv, SUITE, making, *SOURCES], paths.LAB_BUILD / f"{name}.log", f"making the {name} tree")
+            # The kernel's package makes an initramfs unless told not to: the lab makes its own.
+            run_logged([*argv, SUITE, making, *SOURCES], paths.LAB_BUILD / f"{name}.log", f"making the {name} tree",
+                       env=os.environ | {"INITRD": "No"})
             if name == "build-tree":
                 run_logged(["tar", "-C", making / "usr/src", "-xf", making / "usr/src/linux-source-6.12.tar.xz"],
                            paths.LAB_BUILD / "linux-source.log", "unpacking the kernel's source")
