@@ -6,6 +6,8 @@
  * it flushes more than the architecture asks for. The unit tests have a model
  * TLB for that.
  */
+#include <sys/ioctl.h>
+
 #include <kselftest_harness.h>
 
 #include "lib/device.h"
@@ -354,6 +356,85 @@ TEST_SMP(set_policy)
 		expect_revoked(_metadata, self, FORBIDDEN(0), 4096, "policy");
 	}
 	stop_all(self, NULL);
+}
+
+static void *kicker(void *data)
+{
+	FIXTURE_DATA(smp) *self = data;
+
+	while (!*WORD(&self->vm, STOP))
+		ioctl(self->c.fd, CHARIOT_KICK);
+	return NULL;
+}
+
+static void *asker(void *data)
+{
+	FIXTURE_DATA(smp) *self = data;
+	struct chariot_domain_stats domain = { .id = 1 };
+	struct chariot_policy policy = { .id = 2 };
+	struct chariot_stats stats;
+
+	while (!*WORD(&self->vm, STOP)) {
+		ioctl(self->c.fd, CHARIOT_GET_STATS, &stats);
+		ioctl(self->c.fd, CHARIOT_GET_DOMAIN_STATS, &domain);
+		policy.policy ^= 1;
+		ioctl(self->c.fd, CHARIOT_SET_POLICY, &policy);
+	}
+	return NULL;
+}
+
+static void *reader(void *data)
+{
+	FIXTURE_DATA(smp) *self = data;
+
+	while (!*WORD(&self->vm, STOP))
+		chariot_drain_events(&self->c);
+	return NULL;
+}
+
+/* All ioctls at once, while vCPUs cross, write what they may and what they may not, and memory comes and goes. */
+TEST_SMP(everything)
+{
+	void *(*const threads[])(void *) = { kicker, asker, reader };
+	void *other = vm_memory(2 << 20, true);
+	pthread_t ids[ARRAY_SIZE(threads)];
+	unsigned int i, turn;
+
+	chariot_grant(&self->c, 1, PAGE_OF(0), 4096 * self->vm.vcpus);
+	*WORD(&self->vm, STOP) = 0;
+	for (i = 0; i < self->vm.vcpus; i++) {
+		*WORD(&self->vm, FORBIDDEN(i)) = 0;
+		if (i & 1)
+			vcpu_start(&self->vm.vcpu[i], g_dom1_until, dm(FORBIDDEN(i)), dm(STOP));
+		else
+			vcpu_start(&self->vm.vcpu[i], g_core_call_n_store, guest_va(g_dom1_store), 300, dm(PAGE_OF(i)),
+				   77, dm(GUEST_CORE_DATA + 0x400 + 8 * i));
+	}
+	for (i = 0; i < ARRAY_SIZE(threads); i++)
+		ASSERT_EQ(0, pthread_create(&ids[i], NULL, threads[i], self));
+	for (turn = 0; turn < 20; turn++) {
+		for (i = 0; i < 8; i++)
+			chariot_range(&self->c, CHARIOT_REC_GRANT, 1, CHARIOT_KIND_HEAP, PAGE_OF(32 + i), 4096);
+		ASSERT_EQ(0, vm_slot(&self->vm, 3, 0, 0x20000000, 2 << 20, other));
+		for (i = 0; i < 8; i++)
+			chariot_range(&self->c, CHARIOT_REC_REVOKE, 1, 0, PAGE_OF(32 + i), i & 1 ? 4096 : 0);
+		ASSERT_EQ(0, vm_slot(&self->vm, 3, 0, 0x20000000, 0, other));
+		vm_alive();
+	}
+	/* The odd vCPUs stop at STOP, the even ones on their own. */
+	for (i = 0; i < self->vm.vcpus; i += 2)
+		vcpu_join(&self->vm.vcpu[i]);
+	*WORD(&self->vm, STOP) = 1;
+	for (i = 1; i < self->vm.vcpus; i += 2)
+		vcpu_join(&self->vm.vcpu[i]);
+	for (i = 0; i < ARRAY_SIZE(threads); i++)
+		pthread_join(ids[i], NULL);
+	chariot_kick(&self->c);
+	for (i = 0; i < self->vm.vcpus; i++)
+		EXPECT_EQ(i & 1 ? 0 : 77, *WORD(&self->vm, i & 1 ? FORBIDDEN(i) : PAGE_OF(i)));
+	EXPECT_EQ(1, chariot_stats(&self->c).grants);
+	EXPECT_EQ(0, chariot_stats(&self->c).revoke_misses);
+	EXPECT_EQ(1, chariot_stats(&self->c).armed);
 }
 
 /* Closing the file while all vCPUs are in the domain. */
