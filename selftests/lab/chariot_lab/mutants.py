@@ -16,9 +16,9 @@ from .progress import Failed
 MUTATE = paths.SOURCE / "selftests" / "inject" / "mutate"
 #: all strike in e1000_clean, the driver's poll function, when the download is under way
 MUTANTS = {
-    "wild-data": "--kind wild-store --function e1000_clean --call napi_complete_done --target init_uts_ns",
-    "wild-crash": "--kind wild-store --function e1000_clean --call napi_complete_done --target tcp_prot",
-    "overrun": "--kind memcpy-overrun --function e1000_clean --call napi_complete_done",
+    "wild-data": "--kind wild-store --function e1000_clean --call napi_complete_done --target init_uts_ns --after 8",
+    "wild-crash": "--kind wild-store --function e1000_clean --call napi_complete_done --target tcp_prot --after 8",
+    "overrun": "--kind memcpy-overrun --function e1000_clean --call napi_complete_done --after 8",
 }
 
 
