@@ -111,14 +111,14 @@ def qemu_tests():
                           if done.returncode else "")
 
 
-def unit_tests():
-    """The unit tests and fuzzers, on this machine; returns what they print (KTAP)."""
-    log = paths.LAB_BUILD / "unit.log"
+def unit_tests(folder):
+    """The tests in selftests/<folder> that run on this machine, as they are; returns what they print (KTAP)."""
+    log = paths.LAB_BUILD / f"{folder}.log"
     with log.open("w") as errors:
-        done = subprocess.run(["make", "-s", f"-j{JOBS}", "-C", paths.SOURCE / "selftests" / "unit", "check",
+        done = subprocess.run(["make", "-s", f"-j{JOBS}", "-C", paths.SOURCE / "selftests" / folder, "check",
                                f"KSRC={provision.build_tree()}/usr/src/linux-source-6.12"],
                               stdout=subprocess.PIPE, stderr=errors, text=True, check=False)
-    (paths.LAB_BUILD / "unit.ktap").write_text(done.stdout)
+    (paths.LAB_BUILD / f"{folder}.ktap").write_text(done.stdout)
     return done.stdout + (f"\nnot ok 0 make check ended with status {done.returncode}: {log}\n"
                           if done.returncode and "not ok" not in done.stdout else "")
 

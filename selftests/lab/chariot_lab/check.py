@@ -41,8 +41,11 @@ def _sources():
 
 
 def _unit():
-    with step("unit tests and fuzzers"):
-        return ktap.parse("unit", build.unit_tests())
+    results = []
+    for folder in ("inject", "unit"):
+        with step(f"tests of selftests/{folder}"):
+            results += ktap.parse(folder, build.unit_tests(folder))
+    return results
 
 
 def _write(results):
@@ -55,27 +58,49 @@ def _write(results):
     (paths.BUILD / "check.ktap").write_text("\n".join(lines) + "\n")
 
 
-def run(target, jobs):
-    """Runs all tests of a target ("check" or "long"); returns the exit status."""
+def _safely(part, function):
+    """The results of a part; an error of the lab itself is a failure like any other."""
+    try:
+        return _tell(part, function())
+    except Exception as error:  # pylint: disable=broad-except
+        return _tell(part, [ktap.Result(f"{part}: {type(error).__name__}: {error}", ktap.FAILED)])
+
+
+def _provision():
     provision.install_machine_packages()
     provision.build_tree()
     provision.tree("lab-host")
-    results = []
-    # QEMU's build is long and shares nothing with the checks that need no lab.
-    other = []
-    thread = threading.Thread(target=lambda: other.extend(_tell("QEMU", _qemu())))
-    thread.start()
-    results += _tell("sources", _sources())
-    results += _tell("modules", _built("modules", lambda: build.products(["modules"], refresh=False)))
-    results += _tell("kselftests", _built("kselftests", lambda: build.products(["kselftests"], refresh=False)))
-    if (paths.SOURCE / "selftests" / "unit" / "Makefile").exists():
-        results += _tell("unit", _unit())
-    thread.join()
-    results += other
-    results += _tell("mutants", _built("mutants", mutants.build))
+    return [ktap.Result("lab: packages and trees", ktap.PASSED)]
+
+
+def _scenarios(target, jobs):
     build.products(["none"])
     chosen = [s for s in table.scenarios().values() if "check" in s.runs or target in s.runs]
-    results += runner.Runner(chosen, jobs).run()
+    return runner.Runner(chosen, jobs).run()
+
+
+def _all(target, jobs):
+    results = _safely("lab", _provision)
+    if not ktap.good(results):
+        return results
+    # QEMU's build is long and shares nothing with the checks that need no lab.
+    other = []
+    thread = threading.Thread(target=lambda: other.extend(_safely("QEMU", _qemu)))
+    thread.start()
+    results += _safely("sources", _sources)
+    results += _safely("modules", lambda: _built("modules", lambda: build.products(["modules"], refresh=False)))
+    results += _safely("kselftests", lambda: _built("kselftests", lambda: build.products(["kselftests"], refresh=False)))
+    results += _safely("unit", _unit)
+    thread.join()
+    results += other
+    results += _safely("mutants", lambda: _built("mutants", mutants.build))
+    return results + _safely("scenarios", lambda: _scenarios(target, jobs))
+
+
+def run(target, jobs):
+    """Runs all tests of a target ("check" or "long"); returns the exit status."""
+    paths.BUILD.mkdir(exist_ok=True)
+    results = _all(target, jobs)
     _write(results)
     failed = [r for r in results if r.outcome == ktap.FAILED]
     if failed:

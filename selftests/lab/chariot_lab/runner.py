@@ -24,6 +24,7 @@ class Runner:
         self.workers = min(workers, len(scenarios))
         self.verbose = verbose
         self.results = []
+        self.missing = {scenario.name for scenario in scenarios}
         self.lock = threading.Lock()
 
     def run(self):
@@ -34,6 +35,8 @@ class Runner:
         for thread in threads:
             while thread.is_alive():
                 thread.join(1)
+        self.results += [ktap.Result(f"{name}: did not run: its lab host's worker died", ktap.FAILED)
+                         for name in sorted(self.missing)]
         return self.results
 
     def _work(self, number):
@@ -103,6 +106,7 @@ class Runner:
     def _report(self, scenario, results, seconds, folder):
         with self.lock:
             self.results += results
+            self.missing.discard(scenario.name)
             failed = [r for r in results if r.outcome == ktap.FAILED]
             say(f"{'FAILED' if failed else 'ok    '} {scenario.name}: {ktap.summary(results)} in {seconds:.0f} s")
             for result in failed:
