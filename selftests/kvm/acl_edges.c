@@ -400,7 +400,7 @@ static struct kvm_regs rehearse(struct __test_metadata *_metadata, FIXTURE_DATA(
 	for (i = 0; i < WINDOW; i++) {
 		window[i] = *window_byte(&self->vm, i);
 		if (i < offset || i >= offset + total)
-			ASSERT_EQ(self->before[i], window[i]) TH_LOG("the table is wrong: byte %ld", (long)(i - offset));
+			ASSERT_EQ(self->before[i], window[i]) TH_LOG("wrong table: byte %ld", (long)(i - offset));
 	}
 	return regs;
 }
@@ -423,7 +423,7 @@ struct edge {
  */
 TEST_F(edges, judged)
 {
-	const u64 at = 0x240, span = PAGE - (TOTAL + 1) / 2;
+	const u64 at = 0x240, span = PAGE - (TOTAL + 1) / 2, half = TOTAL / 2 ?: 1;
 	const struct edge edges[] = {
 		/* A page of the domain's own: no emulation once it is writable */
 		{ "first byte of the page", 0, { { 0, PAGE } }, DIRECT, CHARIOT_POLICY_BLOCK },
@@ -435,7 +435,7 @@ TEST_F(edges, judged)
 		{ "last bytes", ALIGNED(at + 96 - TOTAL), { { at, 96 } }, EMULATED, CHARIOT_POLICY_BLOCK },
 		{ "unaligned", at + 3, { { at, 96 } }, EMULATED, CHARIOT_POLICY_BLOCK },
 		{ "exactly", at, { { at, TOTAL } }, EMULATED, CHARIOT_POLICY_BLOCK },
-		{ "two grants that touch", at, { { at, TOTAL / 2 ?: 1 }, { at + (TOTAL / 2 ?: 1), 64 } }, EMULATED, CHARIOT_POLICY_BLOCK },
+		{ "two grants that touch", at, { { at, half }, { at + half, 64 } }, EMULATED, CHARIOT_POLICY_BLOCK },
 		{ "to the end of the page", PAGE - TOTAL, { { PAGE - TOTAL, TOTAL } }, EMULATED, CHARIOT_POLICY_BLOCK },
 		/* Around a grant in the middle of a page */
 		{ "one byte before", at - 1, { { at, 96 } }, ANY, CHARIOT_POLICY_BLOCK },

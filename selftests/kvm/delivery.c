@@ -51,7 +51,8 @@ GUEST_CODE(dom1, d_sync,
 	   "	ret");
 extern char d_sync_next[];
 /* Counts in rdi until rsi is not 0, with interrupts on */
-GUEST_CODE(dom1, d_until, "xor %eax, %eax\n sti\n 1: inc %rax\n mov %rax, (%rdi)\n cmpq $0, (%rsi)\n je 1b\n cli\n ret");
+GUEST_CODE(dom1, d_until,
+	   "xor %eax, %eax\n sti\n 1: inc %rax\n mov %rax, (%rdi)\n cmpq $0, (%rsi)\n je 1b\n cli\n ret");
 GUEST_CODE(dom1, d_int3, "incq (%rdi)\n int3\n incq (%rdi)\n ret");
 GUEST_CODE(dom1, d_int, "incq (%rdi)\n int $0x40\n incq (%rdi)\n ret");
 GUEST_CODE(dom1, d_ud2, "incq (%rdi)\n .globl d_ud2_at\n d_ud2_at: ud2\n incq (%rdi)\n ret");
@@ -173,8 +174,8 @@ TEST_F(delivery, nmi)
 	EXPECT_EQ(TURNS + 1, chariot_stats(&self->c).crossings_in);
 }
 
-static void check_exception(struct __test_metadata *_metadata, FIXTURE_DATA(delivery) *self, const char *fn, u64 address,
-			    const char *at)
+static void check_exception(struct __test_metadata *_metadata, FIXTURE_DATA(delivery) *self, const char *fn,
+			    u64 address, const char *at)
 {
 	u64 *word = vm_at(&self->vm, OWN);
 	unsigned int i;

@@ -43,7 +43,7 @@ FIXTURE(mmio)
 	unsigned int nr_exits;
 };
 
-/* Who touches the device: the core kernel in its view, the domain, the core kernel called by the domain (in its view) */
+/* Who touches the device: the core kernel in its view, the domain, the core kernel in the domain's view */
 FIXTURE_VARIANT(mmio)
 {
 	bool domain;		/* its text does it: needs grants */
@@ -52,20 +52,20 @@ FIXTURE_VARIANT(mmio)
 };
 
 FIXTURE_VARIANT_ADD(mmio, core) {
-	.load = m_core_load, .store = m_core_store, .or = m_core_or, .movs = m_core_movs, .ins = m_core_ins, .out = m_core_out,
-	.hlt = m_core_hlt, .triple = m_core_triple,
+	.load = m_core_load, .store = m_core_store, .or = m_core_or, .movs = m_core_movs,
+	.ins = m_core_ins, .out = m_core_out, .hlt = m_core_hlt, .triple = m_core_triple,
 };
 FIXTURE_VARIANT_ADD(mmio, domain) {
 	.domain = true,
-	.load = m_dom1_load, .store = m_dom1_store, .or = m_dom1_or, .movs = m_dom1_movs, .ins = m_dom1_ins, .out = m_dom1_out,
-	.hlt = m_dom1_hlt, .triple = m_dom1_triple,
+	.load = m_dom1_load, .store = m_dom1_store, .or = m_dom1_or, .movs = m_dom1_movs,
+	.ins = m_dom1_ins, .out = m_dom1_out, .hlt = m_dom1_hlt, .triple = m_dom1_triple,
 };
 /* m_via: rdi: function, then its arguments; nothing is written on the way */
 GUEST_CODE(dom1, m_via, "mov %rdi, %rax\n mov %rsi, %rdi\n mov %rdx, %rsi\n mov %rcx, %rdx\n call *%rax\n ret");
 FIXTURE_VARIANT_ADD(mmio, called_by_domain) {
 	.via = m_via,
-	.load = m_core_load, .store = m_core_store, .or = m_core_or, .movs = m_core_movs, .ins = m_core_ins, .out = m_core_out,
-	.hlt = m_core_hlt, .triple = m_core_triple,
+	.load = m_core_load, .store = m_core_store, .or = m_core_or, .movs = m_core_movs,
+	.ins = m_core_ins, .out = m_core_out, .hlt = m_core_hlt, .triple = m_core_triple,
 };
 
 /* What the device without a name answers: the low half of the address, and a mark */

@@ -125,7 +125,7 @@ TEST_F(stack, task_switch)
 	}
 }
 
-/* A stack of pages that are neighbours in virtual memory only, and that the kernel exchanges behind the same address. */
+/* A stack of pages that are neighbours in virtual memory only, and that change behind the same address. */
 TEST_F(stack, mapped_stack)
 {
 	const u64 va = GUEST_VM + 0x10000;

@@ -170,7 +170,8 @@ static void out_of_time(void)
 		if (ioctl(last_attached, CHARIOT_GET_STATS, &s))
 			return;
 		fprintf(stderr,
-			"# lib: faults %llu delegated %llu fills %llu refused %llu in %llu out %llu emulated %llu violations %llu waits %llu flushes %llu+%llu roots %llu resets %llu\n",
+			"# lib: faults %llu delegated %llu fills %llu refused %llu in %llu out %llu emulated %llu "
+			"violations %llu waits %llu flushes %llu+%llu roots %llu resets %llu\n",
 			s.faults, s.delegated, s.fills, s.refused_fills, s.crossings_in, s.crossings_out, s.emulated,
 			s.violations, s.ring_waits, s.drops_all, s.drops_range, s.roots_changed, s.view_resets);
 		sleep_ms(500);
@@ -288,7 +289,7 @@ bool chariot_event(struct chariot *c, u32 type, struct chariot_event *event, uns
 			if (event->type == type)
 				return true;
 			if (event->type == CHARIOT_EVENT_VIOLATION)
-				die("unexpected violation: domain %u rip 0x%llx gva 0x%llx gpa 0x%llx size %u flags 0x%x",
+				die("unexpected violation: domain %u rip 0x%llx gva 0x%llx gpa 0x%llx size %u, 0x%x",
 				    event->domain, event->violation.rip, event->violation.gva, event->violation.gpa,
 				    event->violation.size, event->violation.flags);
 			if (event->type == CHARIOT_EVENT_BAD_RECORD)

@@ -92,15 +92,20 @@ bool module_references_fall(int references);
 unsigned int host_complaints(void);
 
 /*
- * Installing the module's hooks and taking them out again costs the kernel a second or so, and an emulated one more: a VM
- * that does nothing stays attached for as long as a program runs. One that must not have it says "bool keep_hooked = false;".
+ * Installing the module's hooks and taking them out again costs the kernel a
+ * second or so, and an emulated one more: a VM that does nothing stays attached
+ * for as long as a program runs. One that must not have it says
+ * "bool keep_hooked = false;".
  */
 extern bool keep_hooked;
 
 /* A program that is about paging modes that the module refuses says "bool need_mode = false;". */
 extern bool need_mode;
 
-/* Ends the whole program, as skipped, if this machine has no /dev/kvm or no /dev/chariot, or KVM's paging mode is refused. A constructor calls it. */
+/*
+ * Ends the whole program, as skipped, if this machine has no /dev/kvm or no
+ * /dev/chariot, or KVM's paging mode is refused. A constructor calls it.
+ */
 void need_device(void);
 
 #endif

@@ -28,6 +28,8 @@
 #define EFER_LMA	(1u << 10)
 #define EFER_NXE	(1u << 11)
 
+#define fallthrough	__attribute__((fallthrough))
+
 #define PTE_P		1u
 #define PTE_A		(1u << 5)
 #define PTE_D		(1u << 6)
@@ -92,7 +94,8 @@ static int kvm_fd(void)
 
 void *vm_memory(u64 size, bool small)
 {
-	u8 *area = mmap(NULL, size + PAGE_2M, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	u8 *area = mmap(NULL, size + PAGE_2M, PROT_READ | PROT_WRITE,
+			MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 
 	if (area == MAP_FAILED)
 		die("mmap %lu: %m", size);
@@ -178,8 +181,12 @@ static void set_cpuid(struct vcpu *vcpu)
 
 static void set_state(struct vcpu *vcpu)
 {
-	struct kvm_segment code = { .selector = SEL_CODE, .limit = ~0u, .type = 11, .present = 1, .s = 1, .l = 1, .g = 1 };
-	struct kvm_segment data = { .selector = SEL_DATA, .limit = ~0u, .type = 3, .present = 1, .s = 1, .db = 1, .g = 1 };
+	struct kvm_segment code = {
+		.selector = SEL_CODE, .limit = ~0u, .type = 11, .present = 1, .s = 1, .l = 1, .g = 1,
+	};
+	struct kvm_segment data = {
+		.selector = SEL_DATA, .limit = ~0u, .type = 3, .present = 1, .s = 1, .db = 1, .g = 1,
+	};
 	struct vm *vm = vcpu->vm;
 	u64 block = GUEST_CPU + vcpu->id * GUEST_CPU_SIZE;
 	u64 *gdt = vm_at(vm, block + CPU_GDT);
@@ -369,14 +376,28 @@ static void set_args(struct kvm_regs *regs, const u64 *args, unsigned int nr)
 {
 	memset(regs, 0, sizeof(*regs));
 	switch (nr) {
-	case 6:	regs->r9 = args[5];	/* fallthrough */
-	case 5:	regs->r8 = args[4];	/* fallthrough */
-	case 4:	regs->rcx = args[3];	/* fallthrough */
-	case 3:	regs->rdx = args[2];	/* fallthrough */
-	case 2:	regs->rsi = args[1];	/* fallthrough */
-	case 1:	regs->rdi = args[0];	/* fallthrough */
-	case 0:	break;
-	default: die("%u arguments", nr);
+	default:
+		die("%u arguments", nr);
+	case 6:
+		regs->r9 = args[5];
+		fallthrough;
+	case 5:
+		regs->r8 = args[4];
+		fallthrough;
+	case 4:
+		regs->rcx = args[3];
+		fallthrough;
+	case 3:
+		regs->rdx = args[2];
+		fallthrough;
+	case 2:
+		regs->rsi = args[1];
+		fallthrough;
+	case 1:
+		regs->rdi = args[0];
+		fallthrough;
+	case 0:
+		break;
 	}
 }
 

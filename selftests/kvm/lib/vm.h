@@ -113,7 +113,7 @@ static inline u64 dm(u64 gpa)
 /* One KVM_RUN; EINTR is retried. Returns the exit reason. */
 u32 vcpu_run(struct vcpu *vcpu);
 
-/* Calls a guest function with registers as given and brings back the registers that it left. RIP, RSP and R11 are set here. */
+/* Calls a guest function with registers as given (RIP, RSP and R11 are set here) and brings back those that it left. */
 void vcpu_call_regs(struct vcpu *vcpu, const char *fn, struct kvm_regs *regs);
 
 /* Calls a guest function; returns RAX. */
