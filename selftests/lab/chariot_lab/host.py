@@ -209,5 +209,6 @@ def shell(mode):
     run = new_run_folder(mode)
     say("starting the lab host; Ctrl-A X ends it")
     status = subprocess.run(qemu_command(run, mode), check=False).returncode
+    shutil.rmtree(run / "products", ignore_errors=True)
     print(f"logs: {run}", file=sys.stderr)
     return status
