@@ -355,4 +355,31 @@ TEST_F(life, grants_bound)
 	chariot_drain_events(&self->c);
 }
 
+/*
+ * At the bound a revoke that would cut a grant in two cannot keep both halves:
+ * it takes more than was asked for, never less, and says so.
+ */
+TEST_F(life, grants_bound_cut)
+{
+	struct chariot_setup setup = { .policy = CHARIOT_POLICY_BLOCK, .grants_max = 2 };
+	struct chariot_event event;
+
+	close(self->c.fd);
+	chariot_setup(&self->c, &self->vm, &setup);
+	chariot_grant(&self->c, 1, GUEST_DOM1_DATA, 8192);
+	chariot_grant(&self->c, 1, GUEST_DOM1_DATA + 0x10000, 8);
+	EXPECT_TRUE(may_write(self, GUEST_DOM1_DATA + 4096));
+	chariot_revoke(&self->c, 1, GUEST_DOM1_DATA + 64, 64);
+	EXPECT_LE(chariot_stats(&self->c).grants, 2);
+	EXPECT_EQ(1, chariot_stats(&self->c).bad_records[CHARIOT_BAD_LIMIT]);
+	ASSERT_TRUE(chariot_event(&self->c, CHARIOT_EVENT_BAD_RECORD, &event, 0));
+	EXPECT_EQ(CHARIOT_BAD_LIMIT, event.bad.bad_kind);
+	EXPECT_TRUE(may_write(self, GUEST_DOM1_DATA));
+	EXPECT_FALSE(may_write(self, GUEST_DOM1_DATA + 64));
+	EXPECT_FALSE(may_write(self, GUEST_DOM1_DATA + 128));
+	EXPECT_FALSE(may_write(self, GUEST_DOM1_DATA + 4096));
+	EXPECT_TRUE(may_write(self, GUEST_DOM1_DATA + 0x10000));
+	chariot_drain_events(&self->c);
+}
+
 TEST_HARNESS_MAIN
