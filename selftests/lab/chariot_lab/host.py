@@ -15,6 +15,8 @@ from .progress import Failed, say
 
 BOOT_SECONDS = 180
 MEMORY = "3G"
+#: logs of older runs are removed
+KEPT_RUNS = 60
 
 
 def nested_kvm():
@@ -76,6 +78,8 @@ def qemu_command(run, mode):
 def new_run_folder(name):
     """A folder for one lab host's life, with the build products as they are now (hard links)."""
     stamp = time.strftime("%Y%m%d-%H%M%S")
+    for old in sorted(paths.RUNS.glob("*"))[:-KEPT_RUNS]:
+        shutil.rmtree(old, ignore_errors=True)
     for suffix in ["", *(f".{n}" for n in range(1, 100))]:
         run = paths.RUNS / f"{stamp}-{name}{suffix}"
         try:
