@@ -61,10 +61,11 @@ def violation(report):
 def without(mutant, what):
     """A faulty driver without Chariot."""
     fault = faulty.about(mutant)
+    expected = labguest.server(8)
     with labguest.Guest(f"{mutant}-without", "download", extra=mutant, may_crash=True, mib=8,
                         options=faulty.guest_options(fault)) as guest:
         guest.wait_end(90)
-        harm = faulty.harm(guest, labguest.server(8))
+        harm = faulty.harm(guest, expected)
         expect(what, harm, f"the guest said {guest.messages()}")
         for text in harm:
             line(text, None)

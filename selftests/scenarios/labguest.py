@@ -162,6 +162,9 @@ class Guest:
         """Waits until the guest powers off (or reboots after a panic); returns whether it did in time."""
         event = self.qmp.wait_event("SHUTDOWN", seconds, stop=lambda: self.process.poll() is not None)
         self.seconds = time.monotonic() - self.begin
+        if event:
+            # "guest-reset" without a panic on the console is a triple fault
+            print(f"# {self.name}: ended by {event['data'].get('reason')}", flush=True)
         self.measure()
         return event is not None
 
