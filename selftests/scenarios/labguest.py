@@ -164,7 +164,8 @@ class Guest:
         self.seconds = time.monotonic() - self.begin
         if event:
             # "guest-reset" without a panic on the console is a triple fault
-            print(f"# {self.name}: ended by {event['data'].get('reason')}", flush=True)
+            with open(f"qemu-{self.name}.log", "a", encoding="utf-8") as log:
+                log.write(f"ended by {event['data'].get('reason')}\n")
         self.measure()
         return event is not None
 
