@@ -11,6 +11,7 @@ import time
 from pathlib import Path
 
 from . import image, paths, provision
+from .machine import Machine
 from .progress import Failed, say
 
 BOOT_SECONDS = 180
@@ -51,12 +52,12 @@ def acceleration():
     return ["-accel", "tcg,thread=multi,tb-size=1024", "-cpu", "max,+svm,+npt"]
 
 
-def qemu_command(run, mode):
+def qemu_command(run, mode, machine):
     """The outer QEMU's command line; run is the folder that the lab host sees as /out."""
     root = image.host_image()
     append = ["console=ttyS0", "mitigations=off", "quiet", "panic=-1", "oops=panic", "nokaslr", "kfence.sample_interval=100",
               "watchdog_thresh=60", "rcupdate.rcu_cpu_stall_timeout=120", f"lab.mode={mode}",
-              f"lab.emulated={0 if nested_kvm() else 1}"]
+              f"lab.emulated={0 if nested_kvm() else 1}", *machine.kernel_words()]
     command = [*emulator(), *acceleration(), "-smp", "2", "-m", MEMORY, "-nodefaults", "-no-user-config",
                "-display", "none", "-no-reboot", "-kernel", provision.kernel_image(),
                "-initrd", paths.LAB_BUILD / "host-initrd", "-append", " ".join(append),
@@ -116,7 +117,8 @@ def take_slot():
 class LabHost:
     """A running lab host. Use as a context manager: it never outlives the block."""
 
-    def __init__(self, name):
+    def __init__(self, name, machine=Machine()):
+        self.machine = machine
         self.run_folder = new_run_folder(name)
         self.qemu = self.port = self.slot = None
         self.pending = b""
@@ -133,7 +135,7 @@ class LabHost:
         self.slot = take_slot()
         begin = time.monotonic()
         with (self.run_folder / "qemu.log").open("w") as log:
-            self.qemu = subprocess.Popen(qemu_command(self.run_folder, "commands"), stdin=subprocess.DEVNULL,
+            self.qemu = subprocess.Popen(qemu_command(self.run_folder, "commands", self.machine), stdin=subprocess.DEVNULL,
                                          stdout=log, stderr=subprocess.STDOUT)
         path = self.run_folder / "command.sock"
         self.port = socket.socket(socket.AF_UNIX)
@@ -151,7 +153,8 @@ class LabHost:
         if self._answer(BOOT_SECONDS) != "ready":
             self.stop()
             raise Failed(f"the lab host did not boot: {self.run_folder / 'host-console.log'}")
-        say(f"lab host up in {time.monotonic() - begin:.0f} s ({self.run_folder.name})")
+        kind = "" if self.machine.usual() else f" of the kind {self.machine}"
+        say(f"lab host{kind} up in {time.monotonic() - begin:.0f} s ({self.run_folder.name})")
 
     def _answer(self, seconds, progress=None):
         """The next line from the lab host, or None: it died or the time is over."""
@@ -208,11 +211,11 @@ class LabHost:
         (self.run_folder / "command.sock").unlink(missing_ok=True)
 
 
-def shell(mode):
+def shell(mode, machine):
     """A lab host with a shell ("shell"), or with a lab guest that has one ("guest"), on this terminal."""
     run = new_run_folder(mode)
     say("starting the lab host; Ctrl-A X ends it")
-    status = subprocess.run(qemu_command(run, mode), check=False).returncode
+    status = subprocess.run(qemu_command(run, mode, machine), check=False).returncode
     shutil.rmtree(run / "products", ignore_errors=True)
     print(f"logs: {run}", file=sys.stderr)
     return status

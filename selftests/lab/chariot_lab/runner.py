@@ -8,6 +8,7 @@ import time
 
 from . import health, ktap
 from .host import LabHost
+from .machine import Machine
 from .progress import Failed, say
 
 #: logs of kernels that must be well, in a scenario's folder. A guest that may crash logs to victim*.log.
@@ -17,7 +18,8 @@ KERNEL_LOGS = ["dmesg.log", "guest*.log"]
 class Runner:
     """A queue of scenarios and the workers that take from it."""
 
-    def __init__(self, scenarios, workers, verbose=False):
+    def __init__(self, scenarios, workers, verbose=False, machine=Machine()):
+        self.machine = machine
         self.queue = queue.Queue()
         for scenario in scenarios:
             self.queue.put((scenario, 1))
@@ -54,7 +56,7 @@ class Runner:
                     continue
                 if lab_host is None:
                     try:
-                        lab_host = LabHost(f"lab{number}")
+                        lab_host = LabHost(f"lab{number}", self.machine)
                         lab_host.boot()
                     except Failed as failure:
                         lab_host = None
