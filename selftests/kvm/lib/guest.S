@@ -149,6 +149,40 @@ fn g_core_until
 	je	1b
 	ret
 
+/*
+ * g_<part>_sweep: in rounds, until *rcx is not 0, writes the round's number to rsi words, rdx bytes apart, from rdi;
+ * rax: the last round. g_<part>_count adds 1 to each word instead.
+ */
+.macro sweeps part
+fn g_\part\()_sweep
+	xor	%eax, %eax
+1:	inc	%rax
+	mov	%rdi, %r8
+	mov	%rsi, %r9
+2:	mov	%rax, (%r8)
+	add	%rdx, %r8
+	dec	%r9
+	jnz	2b
+	cmpq	$0, (%rcx)
+	je	1b
+	ret
+
+fn g_\part\()_count
+	xor	%eax, %eax
+1:	inc	%rax
+	mov	%rdi, %r8
+	mov	%rsi, %r9
+2:	incq	(%r8)
+	add	%rdx, %r8
+	dec	%r9
+	jnz	2b
+	cmpq	$0, (%rcx)
+	je	1b
+	ret
+.endm
+
+	sweeps core
+
 /* Rings the doorbell at rdi, then reads *rsi, waits rdx turns, reads it again: rax, rdx. */
 fn g_core_doorbell
 	movl	$1, (%rdi)
@@ -268,6 +302,8 @@ at g_\d\()_pages_at
 	dec	%rsi
 	jnz	1b
 	ret
+
+	sweeps \d
 
 /* memcpy(rdi, rsi, rdx) by the domain itself */
 fn g_\d\()_copy

@@ -99,7 +99,7 @@ extern char guest_dom1[], guest_dom1_end[], guest_dom2[], guest_dom2_end[];
 /* lib/guest.S */
 extern char g_enter[], g_traps[], g_irq[], g_iret[];
 extern char g_core_ret[], g_core_store[], g_core_store4[], g_core_load[], g_core_call_n[], g_core_call_n_store[];
-extern char g_core_pages[], g_core_until[], g_core_doorbell[], g_core_msr[];
+extern char g_core_pages[], g_core_until[], g_core_sweep[], g_core_count[], g_core_doorbell[], g_core_msr[];
 extern char g_core_store_at[];
 extern char g_lib_store[], g_lib_store_at[], g_lib_store_end[];
 extern char g_lib_copy[], g_lib_copy_at[], g_lib_copy_end[];
@@ -112,6 +112,7 @@ extern char g_lib_copy[], g_lib_copy_at[], g_lib_copy_end[];
 	extern char g_##d##_pages[], g_##d##_pages_at[];		\
 	extern char g_##d##_lib_store[], g_##d##_lib_store_ret[];	\
 	extern char g_##d##_lib_copy[], g_##d##_lib_copy_ret[];	\
+	extern char g_##d##_sweep[], g_##d##_count[];			\
 	extern char g_##d##_copy[], g_##d##_copy_at[];			\
 	extern char g_##d##_spin[]
 

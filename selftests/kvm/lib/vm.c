@@ -314,6 +314,8 @@ u32 vcpu_run(struct vcpu *vcpu)
 	while (ioctl(vcpu->fd, KVM_RUN, 0)) {
 		if (errno == EINTR && out_of_time)
 			die_where(vcpu, "out of time");
+		if (errno == EFAULT && vcpu->vm->on_fault && vcpu->vm->on_fault(vcpu))
+			continue;
 		if (errno != EINTR && errno != EAGAIN)
 			die_where(vcpu, strerror(errno));
 	}
@@ -450,6 +452,13 @@ void sleep_ms(unsigned int ms)
 
 	while (nanosleep(&time, &time) && errno == EINTR)
 		;
+}
+
+unsigned int vm_turns(unsigned int usual)
+{
+	const char *factor = getenv("CHARIOT_TURNS");
+
+	return factor && atoi(factor) > 0 ? usual * atoi(factor) : usual;
 }
 
 void vm_alive(void)

@@ -59,6 +59,8 @@ struct vm {
 	 * exit is in vcpu->run.
 	 */
 	bool (*on_exit)(struct vcpu *vcpu);
+	/* Called if KVM_RUN fails with EFAULT: the host cannot reach guest memory. True: run again. */
+	bool (*on_fault)(struct vcpu *vcpu);
 	void *context;
 };
 
@@ -131,6 +133,9 @@ u64 vcpu_join(struct vcpu *vcpu);
 
 /* Called before a test ends for lack of time: may print what else is known. */
 extern void (*vm_out_of_time)(void);
+
+/* How often a test does something: @usual times what CHARIOT_TURNS in the environment says (default 1). */
+unsigned int vm_turns(unsigned int usual);
 
 /* Something came forward: VM_SECONDS begin again. The calls and waits below do it themselves. */
 void vm_alive(void);
