@@ -110,7 +110,7 @@ class Archive:
         return b"".join([*self.parts, trailer])
 
 
-def _basic_archive(init):
+def basic_archive(init):
     archive = Archive()
     for folder in ("proc", "sys", "dev", "tmp", "run", "root", "etc"):
         archive.folder(folder)
@@ -125,7 +125,7 @@ def _basic_archive(init):
 def host_initramfs(to):
     """The lab host's initramfs: finds the root disk and the shared folders."""
     index = ModuleIndex()
-    archive = _basic_archive(paths.LAB / "host-initramfs")
+    archive = basic_archive(paths.LAB / "host-initramfs")
     modules = index.ordered(HOST_BOOT_MODULES)
     for name in modules:
         archive.file(f"modules/{name}.ko", index.bytes(name))
@@ -140,7 +140,7 @@ def guest_initramfs(to, agent=None, extra=()):
     Uncompressed, for unpacking costs more than reading under emulation.
     """
     index = ModuleIndex()
-    archive = _basic_archive(paths.LAB / "guest-init")
+    archive = basic_archive(paths.LAB / "guest-init")
     for name in index.ordered(GUEST_MODULES):
         archive.file(f"modules/{name}.ko", index.bytes(name))
     archive.file("modules/order", "".join(f"{name}\n" for name in index.ordered(GUEST_MODULES)).encode())

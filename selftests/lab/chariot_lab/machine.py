@@ -3,8 +3,25 @@
 
 from dataclasses import dataclass
 
-#: modes of KVM on the emulated AMD processor: two-dimensional paging or not
-MODES = {"npt": True, "shadow": False}
+
+@dataclass(frozen=True)
+class Mode:
+    """How KVM maps guest memory. tdp: two-dimensional paging or not."""
+
+    about: str
+    tdp: bool
+    intel: bool = False
+    words: tuple = ()
+
+
+MODES = {
+    "npt": Mode("AMD, nested paging", True),
+    "shadow": Mode("AMD, shadow paging (npt=0)", False),
+    "ept": Mode("Intel, EPT", True, True),
+    "ept-noad": Mode("Intel, EPT without accessed and dirty flags (eptad=0)", True, True, ("kvm_intel.eptad=0",)),
+    "ept-nopml": Mode("Intel, EPT without page-modification logging (pml=0)", True, True, ("kvm_intel.pml=0",)),
+    "ept-shadow": Mode("Intel, shadow paging (ept=0)", False, True),
+}
 
 
 @dataclass(frozen=True)
@@ -22,13 +39,19 @@ class Machine:
 
     def kernel_words(self):
         """What host-init finds on the kernel's command line."""
-        return [f"lab.tdp={int(MODES[self.mode])}"]
+        mode = MODES[self.mode]
+        return [f"lab.tdp={int(mode.tdp)}", *mode.words]
+
+    def intel(self):
+        """Whether its processor is Intel's, which Bochs emulates; QEMU emulates AMD's."""
+        return MODES[self.mode].intel
 
 
 def add_arguments(parser):
     """The switches that choose a machine."""
     parser.add_argument("--mode", choices=MODES, default="npt",
-                        help="how the lab host's KVM maps guest memory (default npt); shadow: kvm_amd npt=0")
+                        help="how the lab host's KVM maps guest memory (default npt): " +
+                        "; ".join(f"{name}: {mode.about}" for name, mode in MODES.items()))
 
 
 def chosen(args):

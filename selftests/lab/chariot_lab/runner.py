@@ -7,7 +7,7 @@ import threading
 import time
 
 from . import health, ktap
-from .host import LabHost
+from .bochs_host import lab_host as new_lab_host
 from .machine import Machine
 from .progress import Failed, say
 
@@ -56,7 +56,7 @@ class Runner:
                     continue
                 if lab_host is None:
                     try:
-                        lab_host = LabHost(f"lab{number}", self.machine)
+                        lab_host = new_lab_host(f"lab{number}", self.machine)
                         lab_host.boot()
                     except Failed as failure:
                         lab_host = None
