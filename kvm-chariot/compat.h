@@ -13,6 +13,19 @@
 /* arch/x86/kvm/kvm_emulate.h: what the emulator's memory callbacks return */
 #define CHARIOT_X86EMUL_CONTINUE	0
 
+/* arch/x86/kvm/kvm_cache_regs.h: whether vcpu->arch.regs[] holds the register */
+static inline bool chariot_reg_available(struct kvm_vcpu *vcpu, int reg)
+{
+	return test_bit(reg, (unsigned long *)&vcpu->arch.regs_avail);
+}
+
+/* The register in vcpu->arch.regs[] was changed: to be loaded at the next entry. */
+static inline void chariot_reg_mark_dirty(struct kvm_vcpu *vcpu, int reg)
+{
+	__set_bit(reg, (unsigned long *)&vcpu->arch.regs_avail);
+	__set_bit(reg, (unsigned long *)&vcpu->arch.regs_dirty);
+}
+
 /* arch/x86/kvm/kvm_cache_regs.h, smm.h */
 static inline bool chariot_in_nested_guest(struct kvm_vcpu *vcpu)
 {

@@ -25,8 +25,7 @@ unsigned long chariot_load_root(struct chariot_vm *vm, struct kvm_vcpu *vcpu, un
 	 * guest: what was dropped from the views so far is in no TLB then.
 	 */
 	gen = chariot_views_gen(&vm->views);
-	if (kvm_test_request(KVM_REQ_TLB_FLUSH_CURRENT, vcpu) ||
-	    kvm_test_request(KVM_REQ_TLB_FLUSH, vcpu))
+	if (vm->mode->will_flush(vcpu))
 		chariot_views_flushed(&vm->views, vcpu->vcpu_idx, gen);
 
 	if (chariot_views_set_base(&vm->views, root)) {
@@ -58,6 +57,11 @@ int chariot_cross(struct chariot_vm *vm, struct chariot_vcpu *cv, u32 to)
 					   vm->kernel_view->level);
 		if (IS_ERR(view))
 			return PTR_ERR(view);
+		/*
+		 * Its root's page may have been another root before: of a VM that
+		 * is gone, of a view. What the CPU remembers under its address goes.
+		 */
+		vm->mode->flush_self(cv->vcpu);
 		/* Pairs with the acquire in chariot_load_root(). */
 		smp_store_release(&cv->view[to], view);
 	}
@@ -74,7 +78,7 @@ int chariot_cross(struct chariot_vm *vm, struct chariot_vcpu *cv, u32 to)
 	WRITE_ONCE(cv->cur, to);
 	kvm_make_request(KVM_REQ_LOAD_MMU_PGD, cv->vcpu);
 	if (vm->mode->crossing_flushes)
-		kvm_make_request(KVM_REQ_TLB_FLUSH_CURRENT, cv->vcpu);
+		vm->mode->flush_self(cv->vcpu);
 	return 0;
 }
 
@@ -104,10 +108,8 @@ int chariot_arm(struct chariot_vm *vm)
 		return 0;
 
 	kvm_for_each_vcpu(i, vcpu, vm->kvm) {
-		union kvm_mmu_page_role role = vcpu->arch.root_mmu.root_role;
-
-		if (role.direct && (vcpu->arch.efer & EFER_LMA)) {
-			level = role.level;
+		if (vm->mode->usable(vcpu)) {
+			level = vcpu->arch.root_mmu.root_role.level;
 			break;
 		}
 	}
@@ -188,7 +190,7 @@ void chariot_flush_vcpus(struct chariot_vm *vm, struct kvm_vcpu *self, const uns
 		return;
 	if (self && first == self->vcpu_idx &&
 	    find_next_bit(dirty, CHARIOT_VCPU_BITS, first + 1) == CHARIOT_VCPU_BITS) {
-		kvm_make_request(KVM_REQ_TLB_FLUSH_CURRENT, self);
+		vm->mode->flush_self(self);
 		return;
 	}
 	/* Returns when every vCPU has left the guest; each flushes before it enters again. */

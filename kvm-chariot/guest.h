@@ -8,12 +8,16 @@
 
 #include <linux/kvm_host.h>
 
+#include "compat.h"
+
 /*
- * SVM saves all registers at every exit. (VMX reads some lazily: a mode that
- * runs there has to fetch them first.)
+ * SVM saves all registers at every exit. On VMX RIP and RSP are in the VMCS until
+ * KVM is asked for them.
  */
 static inline u64 chariot_guest_reg(struct kvm_vcpu *vcpu, int reg)
 {
+	if (!chariot_reg_available(vcpu, reg))
+		static_call(kvm_x86_cache_reg)(vcpu, reg);
 	return vcpu->arch.regs[reg];
 }
 

@@ -2,17 +2,11 @@
 /*
  * The hooks on the stock KVM.
  *
- * ftrace attaches to functions by name, static ones too. Three kinds:
- *  - observed: the callback acts, KVM's function runs unchanged;
- *  - argument rewritten: the vendor's load_mmu_pgd gets our root as its
- *    second argument;
- *  - replaced: the callback sends the CPU to our function, which calls KVM's
- *    when it wants to. Its call enters KVM's function at the top again; the
- *    callback recognises it by the caller's address (hence no tail calls in
- *    this module, see Kbuild).
+ * ftrace attaches to functions by name, static ones too. A replacement that
+ * calls KVM's function enters it at the top again; the callback recognises it
+ * by the caller's address (hence no tail calls in this module, see Kbuild).
  *
- * The callback decides whether a VM is ours, so that a VM that is not
- * attached never runs in this module's functions.
+ * Here are the hooks that every mode needs; a mode brings more, see mode.h.
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
@@ -25,16 +19,9 @@
 #include "compat.h"
 #include "crossing.h"
 #include "hook.h"
+#include "mode.h"
 #include "symbol.h"
 #include "vm.h"
-
-struct chariot_hook {
-	const char *name;
-	/* Called on entry to the function, preemptible; decides whether to redirect. */
-	void (*enter)(struct chariot_hook *hook, struct pt_regs *regs);
-	void *replacement;		/* NULL: never redirected */
-	unsigned long original;		/* start of KVM's function */
-};
 
 /* Counts the tasks in replaced functions, for module exit. */
 DEFINE_STATIC_SRCU(chariot_hook_srcu);
@@ -42,9 +29,19 @@ DEFINE_STATIC_SRCU(chariot_hook_srcu);
 static DEFINE_MUTEX(chariot_hooks_lock);
 static unsigned int chariot_hooks_users;
 
-static void redirect(struct chariot_hook *hook, struct pt_regs *regs)
+void chariot_hook_redirect(struct chariot_hook *hook, struct pt_regs *regs)
 {
 	regs->ip = (unsigned long)hook->replacement;
+}
+
+int chariot_hook_begin(void)
+{
+	return srcu_read_lock(&chariot_hook_srcu);
+}
+
+void chariot_hook_end(int idx)
+{
+	srcu_read_unlock(&chariot_hook_srcu, idx);
 }
 
 static void on_page_fault(struct chariot_hook *hook, struct pt_regs *regs)
@@ -53,10 +50,10 @@ static void on_page_fault(struct chariot_hook *hook, struct pt_regs *regs)
 	struct chariot_vm *vm = chariot_vm_find_rcu(vcpu->kvm);
 
 	if (vm && chariot_vm_in_views(vm))
-		redirect(hook, regs);
+		chariot_hook_redirect(hook, regs);
 }
 
-static void on_load_mmu_pgd(struct chariot_hook *hook, struct pt_regs *regs)
+void chariot_hook_load_root(struct chariot_hook *hook, struct pt_regs *regs)
 {
 	struct kvm_vcpu *vcpu = (struct kvm_vcpu *)regs->di;
 	struct chariot_vm *vm = chariot_vm_find_rcu(vcpu->kvm);
@@ -78,7 +75,7 @@ static void on_flush(struct chariot_hook *hook, struct pt_regs *regs)
 static void on_flush_range(struct chariot_hook *hook, struct pt_regs *regs)
 {
 	if (chariot_vm_find_rcu((struct kvm *)regs->di))
-		redirect(hook, regs);
+		chariot_hook_redirect(hook, regs);
 }
 
 /*
@@ -113,16 +110,16 @@ static void on_emulator_write(struct chariot_hook *hook, struct pt_regs *regs)
 		return;
 	if (cv->judging ||
 	    (chariot_vm_in_views(vm) && READ_ONCE(cv->cur) != CHARIOT_KERNEL_DOMAIN))
-		redirect(hook, regs);
+		chariot_hook_redirect(hook, regs);
 }
 
 static int replace_page_fault(struct kvm_vcpu *vcpu, gpa_t gpa, u64 error_code, void *insn,
 			      int insn_len)
 {
-	int idx = srcu_read_lock(&chariot_hook_srcu);
+	int idx = chariot_hook_begin();
 	int ret = chariot_page_fault(vcpu, gpa, error_code, insn, insn_len);
 
-	srcu_read_unlock(&chariot_hook_srcu, idx);
+	chariot_hook_end(idx);
 	return ret;
 }
 
@@ -145,10 +142,10 @@ static int replace_write_emulated(struct x86_emulate_ctxt *ctxt, unsigned long a
 				  const void *val, unsigned int bytes,
 				  struct x86_exception *exception)
 {
-	int idx = srcu_read_lock(&chariot_hook_srcu);
+	int idx = chariot_hook_begin();
 	int ret = chariot_write_emulated(ctxt, addr, val, bytes, exception);
 
-	srcu_read_unlock(&chariot_hook_srcu, idx);
+	chariot_hook_end(idx);
 	return ret;
 }
 
@@ -156,29 +153,25 @@ static int replace_cmpxchg_emulated(struct x86_emulate_ctxt *ctxt, unsigned long
 				    const void *old, const void *new, unsigned int bytes,
 				    struct x86_exception *exception)
 {
-	int idx = srcu_read_lock(&chariot_hook_srcu);
+	int idx = chariot_hook_begin();
 	int ret = chariot_cmpxchg_emulated(ctxt, addr, old, new, bytes, exception);
 
-	srcu_read_unlock(&chariot_hook_srcu, idx);
+	chariot_hook_end(idx);
 	return ret;
 }
 
 static int replace_write_std(struct x86_emulate_ctxt *ctxt, unsigned long addr, void *val,
 			     unsigned int bytes, struct x86_exception *exception, bool system)
 {
-	int idx = srcu_read_lock(&chariot_hook_srcu);
+	int idx = chariot_hook_begin();
 	int ret = chariot_write_std(ctxt, addr, val, bytes, exception, system);
 
-	srcu_read_unlock(&chariot_hook_srcu, idx);
+	chariot_hook_end(idx);
 	return ret;
 }
 
 enum {
-	/* observed, or an argument rewritten */
-	HOOK_FLUSH, HOOK_MMU_LOAD, HOOK_LOAD_PGD,
-	/* replaced */
-	HOOK_REPLACED,
-	HOOK_PAGE_FAULT = HOOK_REPLACED, HOOK_FLUSH_RANGE, HOOK_WRITE, HOOK_CMPXCHG,
+	HOOK_FLUSH, HOOK_MMU_LOAD, HOOK_PAGE_FAULT, HOOK_FLUSH_RANGE, HOOK_WRITE, HOOK_CMPXCHG,
 	HOOK_WRITE_STD,
 	HOOKS
 };
@@ -186,7 +179,6 @@ enum {
 static struct chariot_hook hooks[HOOKS] = {
 	[HOOK_FLUSH] = { "kvm_flush_remote_tlbs", on_flush },
 	[HOOK_MMU_LOAD] = { "kvm_mmu_load", on_mmu_load },
-	[HOOK_LOAD_PGD] = { NULL, on_load_mmu_pgd },	/* named by the mode */
 	[HOOK_PAGE_FAULT] = { "kvm_mmu_page_fault", on_page_fault, replace_page_fault },
 	[HOOK_FLUSH_RANGE] = { "kvm_flush_remote_tlbs_range", on_flush_range,
 			       replace_flush_range },
@@ -196,21 +188,28 @@ static struct chariot_hook hooks[HOOKS] = {
 	[HOOK_WRITE_STD] = { "emulator_write_std", on_emulator_write, replace_write_std },
 };
 
+/*
+ * What is hooked now: the observed ones, then those that are replaced, of which
+ * the first is number @chariot_observed. Does not change while a hook is installed.
+ */
+static struct chariot_hook *chariot_hooked[HOOKS + CHARIOT_MODE_HOOKS_MAX];
+static unsigned int chariot_hooked_nr, chariot_observed;
+
 static void on_call(unsigned long ip, unsigned long parent_ip, struct ftrace_ops *ops,
 		    struct ftrace_regs *fregs)
 {
 	struct pt_regs *regs = ftrace_get_regs(fregs);
-	int i;
+	unsigned int i;
 
 	/* A replacement that calls KVM's own function. */
 	if (within_module(parent_ip, THIS_MODULE) || !regs)
 		return;
-	for (i = 0; i < HOOKS; i++) {
+	for (i = 0; i < chariot_hooked_nr; i++) {
 		/* The traced site is at the start, or behind the landing pad. */
-		if (ip - hooks[i].original > ENDBR_INSN_SIZE)
+		if (ip - chariot_hooked[i]->original > ENDBR_INSN_SIZE)
 			continue;
 		rcu_read_lock();
-		hooks[i].enter(&hooks[i], regs);
+		chariot_hooked[i]->enter(chariot_hooked[i], regs);
 		rcu_read_unlock();
 		return;
 	}
@@ -260,34 +259,56 @@ int chariot_orig_write_std(struct x86_emulate_ctxt *ctxt, unsigned long addr, vo
 							      system);
 }
 
-static int find_functions(const struct chariot_mode *mode)
+static int find_functions(struct chariot_hook *list, unsigned int nr, bool replaced)
 {
-	int i;
+	unsigned int i;
 
-	hooks[HOOK_LOAD_PGD].name = mode->load_mmu_pgd;
-	for (i = 0; i < HOOKS; i++) {
-		hooks[i].original = chariot_symbol_find(hooks[i].name);
-		if (!hooks[i].original) {
-			pr_err("cannot hook %s: this KVM has no such function\n", hooks[i].name);
+	for (i = 0; i < nr; i++) {
+		if (!list[i].replacement == replaced)
+			continue;
+		list[i].original = chariot_symbol_find(list[i].name);
+		if (!list[i].original) {
+			pr_err("cannot hook %s: this KVM has no such function\n", list[i].name);
 			return -ENXIO;
 		}
+		chariot_hooked[chariot_hooked_nr++] = &list[i];
 	}
 	return 0;
 }
 
-static int install(struct ftrace_ops *ops, int first, int end)
+static int find_all(const struct chariot_mode *mode)
 {
-	unsigned long ips[HOOKS];
-	int i, ret;
+	int ret;
+
+	if (WARN_ON_ONCE(mode->nr_hooks > CHARIOT_MODE_HOOKS_MAX))
+		return -ENXIO;
+	chariot_hooked_nr = 0;
+	ret = find_functions(hooks, HOOKS, false);
+	if (!ret)
+		ret = find_functions(mode->hooks, mode->nr_hooks, false);
+	chariot_observed = chariot_hooked_nr;
+	if (!ret)
+		ret = find_functions(hooks, HOOKS, true);
+	if (!ret)
+		ret = find_functions(mode->hooks, mode->nr_hooks, true);
+	return ret;
+}
+
+static int install(struct ftrace_ops *ops, unsigned int first, unsigned int end)
+{
+	unsigned long ips[ARRAY_SIZE(chariot_hooked)];
+	unsigned int i;
+	int ret;
 
 	for (i = first; i < end; i++)
-		ips[i - first] = hooks[i].original;
+		ips[i - first] = chariot_hooked[i]->original;
+	/* Anew: an earlier user may have been in another mode. */
 	ret = ftrace_set_filter_ips(ops, ips, end - first, 0, 1);
 	if (!ret)
 		ret = register_ftrace_function(ops);
 	if (ret) {
 		pr_err("cannot hook %s and %d more functions (%d): not traceable, live-patched, or kernel.ftrace_enabled is 0\n",
-		       hooks[first].name, end - first - 1, ret);
+		       chariot_hooked[first]->name, end - first - 1, ret);
 		return -ENXIO;
 	}
 	return 0;
@@ -301,13 +322,13 @@ int chariot_hooks_get(const struct chariot_mode *mode)
 	if (chariot_hooks_users)
 		goto out;
 
-	ret = find_functions(mode);
+	ret = find_all(mode);
 	if (ret)
 		goto out;
-	ret = install(&observe_ops, 0, HOOK_REPLACED);
+	ret = install(&observe_ops, 0, chariot_observed);
 	if (ret)
 		goto out;
-	ret = install(&replace_ops, HOOK_REPLACED, HOOKS);
+	ret = install(&replace_ops, chariot_observed, chariot_hooked_nr);
 	if (ret)
 		unregister_ftrace_function(&observe_ops);
 out:

@@ -164,7 +164,7 @@ static enum chariot_derive derive(struct chariot_fault *f, u64 entry, int kvm_le
 	switch (done) {
 	case CHARIOT_INSTALL_FLUSH:
 		if (f->domain)
-			kvm_make_request(KVM_REQ_TLB_FLUSH_CURRENT, f->vcpu);
+			vm->mode->flush_loaded(f->vcpu);
 		else
 			kvm_make_all_cpus_request(vm->kvm, KVM_REQ_TLB_FLUSH);
 		fallthrough;
@@ -307,7 +307,11 @@ static enum chariot_verdict judge_write(struct chariot_fault *f, enum chariot_dr
 	struct chariot_culprit culprit;
 
 	if (f->access.walk) {
-		/* The walker, not the driver; NPT offers no way to let only it write. */
+		/* The walker, not the driver. */
+		if (vm->mode->complete_walk && vm->mode->complete_walk(f->vcpu, f->gpa)) {
+			chariot_count(vm, walks_completed);
+			return CHARIOT_AGAIN;
+		}
 		f->writable = true;
 		chariot_count(vm, walk_pages);
 		return CHARIOT_RESOLVE;
@@ -419,7 +423,7 @@ static int handle(struct chariot_fault *f)
 	switch (verdict) {
 	case CHARIOT_DOORBELL:
 		chariot_count(vm, doorbells);
-		return kvm_skip_emulated_instruction(f->vcpu);
+		return vm->mode->skip(f->vcpu);
 	case CHARIOT_EMULATE:
 		return chariot_emulate(vm, f->cv, f->domain, f->gpa, !f->kernel);
 	case CHARIOT_FAIL:

@@ -10,6 +10,8 @@
 
 #include "view.h"
 
+struct chariot_hook;
+
 /* A guest access that faulted in a view. */
 struct chariot_access {
 	bool write;
@@ -20,21 +22,46 @@ struct chariot_access {
 struct chariot_mode {
 	const char *name;
 	u32 info_bit;				/* CHARIOT_MODE_* */
-	const char *load_mmu_pgd;		/* the vendor's function to hook */
 	const struct chariot_entry_ops *entry;
+	/*
+	 * What is hooked in this mode beside what every mode needs (hook.c):
+	 * the vendor's load_mmu_pgd, and the functions by which it flushes.
+	 */
+	struct chariot_hook *hooks;
+	unsigned int nr_hooks;
 	/*
 	 * A crossing leaves no usable TLB entry of the old view, so a vCPU that
 	 * is not in a domain's view holds none of that view's entries.
 	 */
 	bool crossing_flushes;
+	/*
+	 * Before the running vCPU enters the guest again its TLB is flushed of what
+	 * it holds of all its views, or at least of the view that it loads then.
+	 */
+	void (*flush_self)(struct kvm_vcpu *vcpu);
+	void (*flush_loaded)(struct kvm_vcpu *vcpu);
+	/* Is a flush of all its views certain to happen before the next entry? */
+	bool (*will_flush)(struct kvm_vcpu *vcpu);
+	/* Has the vCPU, as it is now, a paging mode that views can be made for? */
+	bool (*usable)(struct kvm_vcpu *vcpu);
 	void (*decode)(u64 error_code, struct chariot_access *access);
 	/* The error code for KVM's handler, whose own entry is @present or @mmio. */
 	u64 (*error_for_kvm)(u64 error_code, bool present, bool mmio);
+	/*
+	 * Does what the page walker wanted to write into the guest's page table
+	 * at @gpa, which the view does not let it write. False: it cannot be
+	 * done. NULL: no mode of the CPU's lets the page stay read-only.
+	 */
+	bool (*complete_walk)(struct kvm_vcpu *vcpu, gpa_t gpa);
+	/* Steps over the instruction at RIP, on which the vCPU faulted; as KVM's own does. */
+	int (*skip)(struct kvm_vcpu *vcpu);
 };
 
 extern const struct chariot_mode chariot_mode_npt;
 
 /* The mode in which KVM runs on this host now; NULL: not supported, or KVM is not loaded. */
 const struct chariot_mode *chariot_mode_current(void);
+/* What attach says when there is none. */
+const char *chariot_mode_wanted(void);
 
 #endif

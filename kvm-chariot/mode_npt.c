@@ -7,12 +7,9 @@
  * write (error code bit 33, AMD APM volume 2, 15.25.6): in a domain's view
  * the pages that it walks have to become writable, see judge.c.
  */
-#include <linux/cc_platform.h>
-#include <asm/hypervisor.h>
-
 #include "compat.h"
+#include "hook.h"
 #include "mode.h"
-#include "symbol.h"
 #include "../include/uapi/chariot.h"
 
 static void npt_decode(u64 error_code, struct chariot_access *access)
@@ -30,25 +27,39 @@ static u64 npt_error_for_kvm(u64 error_code, bool present, bool mmio)
 	return present ? error_code | PFERR_PRESENT_MASK : error_code;
 }
 
+/* Flushes the ASID, hence what the TLB holds of any view. */
+static void npt_flush(struct kvm_vcpu *vcpu)
+{
+	kvm_make_request(KVM_REQ_TLB_FLUSH_CURRENT, vcpu);
+}
+
+static bool npt_will_flush(struct kvm_vcpu *vcpu)
+{
+	return kvm_test_request(KVM_REQ_TLB_FLUSH_CURRENT, vcpu) ||
+	       kvm_test_request(KVM_REQ_TLB_FLUSH, vcpu);
+}
+
+static bool npt_usable(struct kvm_vcpu *vcpu)
+{
+	return vcpu->arch.root_mmu.root_role.direct && (vcpu->arch.efer & EFER_LMA);
+}
+
+static struct chariot_hook npt_hooks[] = {
+	{ "svm_load_mmu_pgd", chariot_hook_load_root },
+};
+
 const struct chariot_mode chariot_mode_npt = {
 	.name = "NPT",
 	.info_bit = CHARIOT_MODE_NPT,
-	.load_mmu_pgd = "svm_load_mmu_pgd",
 	.entry = &chariot_entry_npt,
+	.hooks = npt_hooks,
+	.nr_hooks = ARRAY_SIZE(npt_hooks),
 	.crossing_flushes = true,
+	.flush_self = npt_flush,
+	.flush_loaded = npt_flush,
+	.will_flush = npt_will_flush,
+	.usable = npt_usable,
 	.decode = npt_decode,
 	.error_for_kvm = npt_error_for_kvm,
+	.skip = kvm_skip_emulated_instruction,
 };
-
-const struct chariot_mode *chariot_mode_current(void)
-{
-	if (!boot_cpu_has(X86_FEATURE_SVM) || !chariot_symbol_tdp_enabled())
-		return NULL;
-	/* KVM's entries carry the encryption bit then, which views do not know. */
-	if (cc_platform_has(CC_ATTR_HOST_MEM_ENCRYPT))
-		return NULL;
-	/* KVM flushes its own root by a hypercall there, and never a view's. */
-	if (hypervisor_is_type(X86_HYPER_MS_HYPERV))
-		return NULL;
-	return &chariot_mode_npt;
-}

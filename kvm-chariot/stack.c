@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* The stacks that a domain may write; see stack.h. */
 #include "guest.h"
+#include "mode.h"
 #include "stack.h"
 
 #define UNKNOWN_GFN	(~0ull)
@@ -98,7 +99,7 @@ void chariot_stack_enter(struct chariot_vm *vm, struct chariot_vcpu *cv)
 						     KVM_MAX_VCPUS);
 		}
 		/* No other vCPU walks these views. */
-		kvm_make_request(KVM_REQ_TLB_FLUSH_CURRENT, cv->vcpu);
+		vm->mode->flush_self(cv->vcpu);
 	}
 	stack_set(stack, base, base ? vm->thread_size : 0);
 }

@@ -313,8 +313,7 @@ int chariot_emulate_vector(struct chariot_vm *vm, struct chariot_vcpu *cv, u32 d
 	if (ret)
 		return -EOPNOTSUPP;
 
-	vcpu->arch.regs[VCPU_REGS_RIP] += insn.len;
-	__set_bit(VCPU_REGS_RIP, (unsigned long *)&vcpu->arch.regs_avail);
-	__set_bit(VCPU_REGS_RIP, (unsigned long *)&vcpu->arch.regs_dirty);
+	vcpu->arch.regs[VCPU_REGS_RIP] = chariot_guest_reg(vcpu, VCPU_REGS_RIP) + insn.len;
+	chariot_reg_mark_dirty(vcpu, VCPU_REGS_RIP);
 	return 1;
 }

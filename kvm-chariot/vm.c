@@ -236,7 +236,7 @@ struct chariot_vm *chariot_vm_attach(const struct chariot_attach *req)
 
 	mode = chariot_mode_current();
 	if (!mode) {
-		pr_info("attach refused: needs AMD NPT (kvm-amd npt=1), no SME, not below Hyper-V\n");
+		pr_info("attach refused: needs %s\n", chariot_mode_wanted());
 		ret = -EOPNOTSUPP;
 		goto put_file;
 	}

@@ -135,7 +135,8 @@ struct chariot_stats {
 	__u64 revoke_misses;	/* revokes that named nothing granted */
 	__u64 event_deliveries;	/* faults of the CPU's own event delivery */
 	__u64 mmio_faults;
-	__u64 reserved[14];
+	__u64 walks_completed;	/* what the CPU's walker could not write, written for it */
+	__u64 reserved[13];
 };
 
 struct chariot_domain_stats {

@@ -1,0 +1,28 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* Which mode KVM runs in. */
+#include <linux/cc_platform.h>
+#include <asm/hypervisor.h>
+
+#include "compat.h"
+#include "mode.h"
+#include "symbol.h"
+
+const struct chariot_mode *chariot_mode_current(void)
+{
+	/* KVM's entries carry the encryption bit then, which views do not know. */
+	if (cc_platform_has(CC_ATTR_HOST_MEM_ENCRYPT))
+		return NULL;
+	/* KVM flushes its own root by a hypercall there, and never a view's. */
+	if (hypervisor_is_type(X86_HYPER_MS_HYPERV))
+		return NULL;
+	if (!chariot_symbol_tdp_enabled())
+		return NULL;
+	if (boot_cpu_has(X86_FEATURE_SVM))
+		return &chariot_mode_npt;
+	return NULL;
+}
+
+const char *chariot_mode_wanted(void)
+{
+	return "AMD NPT (kvm-amd npt=1), no SME, not below Hyper-V";
+}
