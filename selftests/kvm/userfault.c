@@ -1,0 +1,388 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Guest memory that is missing and comes when it is asked for (userfaultfd),
+ * as after a postcopy migration, on an armed VM: the domain's memory, and what
+ * the module itself reads (the ring, instructions, stacks). A page that never
+ * comes must not keep anybody alive who was killed.
+ */
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <linux/userfaultfd.h>
+
+#include <kselftest_harness.h>
+
+#include "lib/device.h"
+
+#define SLOT		1
+#define BASE		0x10000000ul
+#define SIZE		(1ul << 20)
+#define PAGES		64ul			/* of the domain, for each vCPU */
+#define PART		128ul			/* pages of which it has a part, one for each vCPU */
+#define STOP		(GUEST_CORE_DATA + 0x10000)	/* never missing: the host writes it */
+#define FORBIDDEN	(GUEST_CORE_DATA + 0x1000)
+
+/* Memory whose missing pages a thread serves from a copy. */
+struct served {
+	int uffd;
+	u8 *memory[2];
+	u8 *copy[2];			/* by slot */
+	u64 size[2];
+	pthread_t thread;
+	int quit[2];			/* pipe */
+	volatile unsigned int delay_ms;
+	volatile unsigned int served;
+	volatile unsigned int pending;	/* asked for */
+};
+
+static void serve(struct served *s, u64 address)
+{
+	struct uffdio_copy copy = { .dst = address & ~4095ull, .len = 4096 };
+	unsigned int i;
+
+	for (i = 0; i < 2; i++)
+		if (copy.dst - (u64)s->memory[i] < s->size[i])
+			copy.src = (u64)s->copy[i] + (copy.dst - (u64)s->memory[i]);
+	if (ioctl(s->uffd, UFFDIO_COPY, &copy) && errno != EEXIST)
+		die("UFFDIO_COPY: %m");
+	s->served++;
+}
+
+static void *serving(void *data)
+{
+	struct served *s = data;
+	struct pollfd fds[2] = { { .fd = s->uffd, .events = POLLIN }, { .fd = s->quit[0], .events = POLLIN } };
+	struct uffd_msg msg;
+
+	for (;;) {
+		poll(fds, 2, -1);
+		if (fds[1].revents)
+			return NULL;
+		while (read(s->uffd, &msg, sizeof(msg)) == sizeof(msg)) {
+			s->pending++;
+			if (s->delay_ms)
+				sleep_ms(s->delay_ms);
+			serve(s, msg.arg.pagefault.address);
+		}
+	}
+}
+
+/* False: the kernel has no such thing for us. */
+static bool serve_begin(struct served *s, struct vm *vm, u8 *memory)
+{
+	struct uffdio_api api = { .api = UFFD_API };
+	unsigned int i;
+
+	memset(s, 0, sizeof(*s));
+	s->uffd = syscall(SYS_userfaultfd, O_CLOEXEC | O_NONBLOCK);
+	if (s->uffd < 0)
+		return false;
+	if (ioctl(s->uffd, UFFDIO_API, &api))
+		die("UFFDIO_API: %m");
+	s->memory[0] = vm->memory;
+	s->memory[1] = memory;
+	s->size[0] = GUEST_MEMORY;
+	s->size[1] = SIZE;
+	for (i = 0; i < 2; i++) {
+		struct uffdio_register reg = {
+			.range = { (u64)s->memory[i], s->size[i] }, .mode = UFFDIO_REGISTER_MODE_MISSING,
+		};
+
+		s->copy[i] = vm_memory(s->size[i], true);
+		/* What nobody has touched yet would be asked for, too: it is there then. */
+		memcpy(s->copy[i], s->memory[i], s->size[i]);
+		if (ioctl(s->uffd, UFFDIO_REGISTER, &reg))
+			die("UFFDIO_REGISTER: %m");
+	}
+	if (pipe(s->quit) || pthread_create(&s->thread, NULL, serving, s))
+		die("no thread to serve pages: %m");
+	return true;
+}
+
+static void serve_end(struct served *s)
+{
+	close(s->quit[1]);
+	pthread_join(s->thread, NULL);
+	close(s->quit[0]);
+	close(s->uffd);
+	munmap(s->copy[0], s->size[0]);
+	munmap(s->copy[1], s->size[1]);
+}
+
+/* The pages are missing from now on, with the contents that they have. Nobody may be writing them. */
+static void take_away(struct served *s, unsigned int slot, u64 offset, u64 size)
+{
+	memcpy(s->copy[slot] + offset, s->memory[slot] + offset, size);
+	if (madvise(s->memory[slot] + offset, size, MADV_DONTNEED))
+		die("MADV_DONTNEED: %m");
+}
+
+/* All but the words between host and guest. */
+static void take_all_away(struct served *s)
+{
+	take_away(s, 0, 0, STOP);
+	take_away(s, 0, STOP + 4096, GUEST_MEMORY - STOP - 4096);
+	take_away(s, 1, 0, SIZE);
+}
+
+FIXTURE(fault)
+{
+	struct vm vm;
+	struct chariot c;
+	u8 *memory;
+	struct served s;
+};
+
+FIXTURE_VARIANT(fault)
+{
+	u32 vcpus;
+};
+
+FIXTURE_VARIANT_ADD(fault, one) { .vcpus = 1 };
+FIXTURE_VARIANT_ADD(fault, two) { .vcpus = 2 };
+
+static void bring_up(struct vm *vm, struct chariot *c, u8 **memory, u32 vcpus)
+{
+	struct chariot_setup setup = { .policy = CHARIOT_POLICY_BLOCK };
+
+	vm_create(vm, vcpus, VM_SMALL);
+	*memory = vm_memory(SIZE, true);
+	if (vm_slot(vm, SLOT, 0, BASE, SIZE, *memory))
+		die("no slot");
+	chariot_setup(c, vm, &setup);
+	chariot_grant(c, 1, BASE, 2 * PAGES * 4096);
+	chariot_grant(c, 1, BASE + PART * 4096, 64);
+	chariot_grant(c, 1, BASE + (PART + 1) * 4096, 64);
+}
+
+FIXTURE_SETUP(fault)
+{
+	bring_up(&self->vm, &self->c, &self->memory, variant->vcpus);
+	if (!serve_begin(&self->s, &self->vm, self->memory))
+		SKIP(return, "userfaultfd: %s", strerror(errno));
+}
+
+FIXTURE_TEARDOWN(fault)
+{
+	if (self->s.uffd < 0)
+		return;
+	chariot_drain_events(&self->c);
+	close(self->c.fd);
+	serve_end(&self->s);
+	vm_destroy(&self->vm);
+	EXPECT_EQ(0, host_complaints());
+}
+
+static u64 *word(FIXTURE_DATA(fault) *self, u64 page)
+{
+	return (u64 *)(self->memory + page * 4096);
+}
+
+/* All of the guest is missing each time it starts. No count is lost. */
+TEST_F_TIMEOUT(fault, postcopy, 90)
+{
+	u64 counts[2] = { 0 };
+	unsigned int turn, i;
+	u64 page;
+
+	for (turn = 0; turn < vm_turns(4); turn++) {
+		unsigned int served = self->s.served;
+
+		*(volatile u64 *)vm_at(&self->vm, STOP) = 0;
+		take_all_away(&self->s);
+		for (i = 0; i < variant->vcpus; i++)
+			vcpu_start(&self->vm.vcpu[i], g_dom1_count, dm(BASE + i * PAGES * 4096), PAGES, 4096, dm(STOP));
+		for (i = 0; i < variant->vcpus; i++)
+			wait_change((u64 *)word(self, i * PAGES + PAGES - 1), counts[i]);
+		*(volatile u64 *)vm_at(&self->vm, STOP) = 1;
+		for (i = 0; i < variant->vcpus; i++)
+			counts[i] += vcpu_join(&self->vm.vcpu[i]);
+		for (i = 0; i < variant->vcpus; i++)
+			for (page = 0; page < PAGES; page++)
+				EXPECT_EQ(counts[i], *word(self, i * PAGES + page)) TH_LOG("turn %u page %lu", turn, page);
+		EXPECT_LT(served + PAGES, self->s.served);
+	}
+	EXPECT_EQ(0, chariot_drain_events(&self->c));
+}
+
+/* The ring itself is missing when the module drains it: in an ioctl, and for a vCPU. */
+TEST_F(fault, ring)
+{
+	u64 *own = vm_at(&self->vm, GUEST_DOM1_DATA);
+	unsigned int turn;
+
+	self->s.delay_ms = 2;
+	for (turn = 1; turn <= vm_turns(6); turn++) {
+		unsigned int served = self->s.served;
+
+		chariot_range(&self->c, CHARIOT_REC_GRANT, 1, CHARIOT_KIND_SLAB, GUEST_DOM1_DATA, 4096);
+		take_away(&self->s, 0, GUEST_RING, 1 << 20);
+		if (turn & 1)
+			chariot_kick(&self->c);
+		vcpu_call(&self->vm.vcpu[0], g_dom1_store, dm(GUEST_DOM1_DATA), turn);
+		EXPECT_EQ(turn, *own);
+		EXPECT_LE(served + 2, self->s.served);
+
+		chariot_range(&self->c, CHARIOT_REC_REVOKE, 1, 0, GUEST_DOM1_DATA, 0);
+		take_away(&self->s, 0, GUEST_RING, 1 << 20);
+		if (turn & 2)
+			chariot_kick(&self->c);
+		else	/* an exit that is judged drains */
+			vcpu_call(&self->vm.vcpu[0], g_dom1_store, dm(FORBIDDEN), turn);
+		vcpu_call(&self->vm.vcpu[variant->vcpus - 1], g_dom1_store, dm(GUEST_DOM1_DATA), 1000 + turn);
+		EXPECT_EQ(turn, *own);
+		EXPECT_LT(0, chariot_drain_events(&self->c));
+	}
+	EXPECT_EQ(0, chariot_stats(&self->c).bad_records[CHARIOT_BAD_UNMAPPED]);
+}
+
+/*
+ * What the module reads for itself (instructions to emulate, the words that say where stacks are, the ring) goes and comes
+ * while the domain counts in pages that it owns in part.
+ */
+TEST_F_TIMEOUT(fault, read_by_module, 90)
+{
+	u64 count[2];
+	unsigned int turn, i;
+
+	*(volatile u64 *)vm_at(&self->vm, STOP) = 0;
+	for (i = 0; i < variant->vcpus; i++)
+		vcpu_start(&self->vm.vcpu[i], g_dom1_count, dm(BASE + (PART + i) * 4096), 1, 4096, dm(STOP));
+	for (turn = 0; turn < vm_turns(30); turn++) {
+		unsigned int served = self->s.served;
+
+		/* Nobody writes these. */
+		if (madvise(self->vm.memory + GUEST_TEXT, guest_end - guest_start, MADV_DONTNEED) ||
+		    madvise(self->vm.memory + GUEST_CPU, 4096, MADV_DONTNEED) ||
+		    madvise(self->vm.memory + GUEST_RING, 8192, MADV_DONTNEED))
+			die("MADV_DONTNEED: %m");
+		for (i = 0; i < variant->vcpus; i++)
+			wait_change((u64 *)word(self, PART + i), *word(self, PART + i));
+		EXPECT_LT(served, self->s.served);
+	}
+	*(volatile u64 *)vm_at(&self->vm, STOP) = 1;
+	for (i = 0; i < variant->vcpus; i++)
+		count[i] = vcpu_join(&self->vm.vcpu[i]);
+	for (i = 0; i < variant->vcpus; i++)
+		EXPECT_EQ(count[i], *word(self, PART + i));
+	EXPECT_EQ(0, chariot_drain_events(&self->c));
+}
+
+/* What is missing when a vCPU gets stuck */
+static const struct {
+	const char *name;
+	unsigned int slot;
+	u64 offset, size;
+	const char *fn;
+	u64 target;
+} missing[] = {
+	{ "own page", 1, 0, 4096, g_dom1_store, BASE },
+	{ "page owned in part", 1, PART * 4096, 4096, g_dom1_store, BASE + PART * 4096 },
+	{ "a page that is not the domain's", 0, FORBIDDEN, 4096, g_dom1_store, FORBIDDEN },
+	{ "ring", 0, GUEST_RING, 0x4000, g_dom1_store, BASE + PART * 4096 },
+	{ "where the stack is", 0, GUEST_CPU, 4096, g_dom1_store, BASE + PART * 4096 },
+};
+
+/* While a vCPU waits for a page of its own, the others do their work. */
+TEST_F_TIMEOUT(fault, others_run_on, 60)
+{
+	unsigned int i, turn;
+
+	if (variant->vcpus < 2)
+		SKIP(return, "needs a second vCPU");
+	/* Warm: what is missing later is missing alone. */
+	for (i = 0; i < 2; i++) {
+		vcpu_call(&self->vm.vcpu[i], g_dom1_store, dm(BASE + PART * 4096), 1);
+		vcpu_call(&self->vm.vcpu[i], g_dom1_store, dm(BASE), 1);
+	}
+	for (i = 0; i < ARRAY_SIZE(missing); i++) {
+		unsigned int pending = self->s.pending;
+
+		/* The ring and the stack's place are read with the lock held that orders them. */
+		if (missing[i].slot == 0 && missing[i].offset != FORBIDDEN)
+			continue;
+		self->s.delay_ms = 1500;
+		take_away(&self->s, missing[i].slot, missing[i].offset, missing[i].size);
+		vcpu_start(&self->vm.vcpu[0], missing[i].fn, dm(missing[i].target), 5);
+		for (turn = 0; turn < 5000 && self->s.pending == pending; turn++)
+			sleep_ms(1);
+		EXPECT_LT(pending, self->s.pending);
+		pending = self->s.served;
+		/* judged, emulated, crossing */
+		vcpu_call(&self->vm.vcpu[1], g_dom1_store, dm(BASE + (PART + 1) * 4096), i);
+		chariot_stats(&self->c);
+		EXPECT_EQ(pending, self->s.served) TH_LOG("%s: the other vCPU had to wait for the page, too", missing[i].name);
+		self->s.delay_ms = 0;
+		vcpu_join(&self->vm.vcpu[0]);
+	}
+	chariot_drain_events(&self->c);
+}
+
+/* A process whose vCPUs wait for a page that nobody will bring */
+static void victim(volatile u32 *ready, unsigned int what)
+{
+	struct uffdio_api api = { .api = UFFD_API };
+	struct pollfd poll_fd = { .events = POLLIN };
+	struct uffdio_register reg = { .mode = UFFDIO_REGISTER_MODE_MISSING };
+	struct chariot c;
+	struct vm vm;
+	u8 *memory;
+
+	bring_up(&vm, &c, &memory, 2);
+	vcpu_call(&vm.vcpu[1], g_dom1_store, dm(BASE + 4096), 1);
+	poll_fd.fd = syscall(SYS_userfaultfd, O_CLOEXEC | O_NONBLOCK);
+	reg.range.start = (u64)(missing[what].slot ? memory : vm.memory) + missing[what].offset;
+	reg.range.len = missing[what].size;
+	if (ioctl(poll_fd.fd, UFFDIO_API, &api) || madvise((void *)reg.range.start, reg.range.len, MADV_DONTNEED) ||
+	    ioctl(poll_fd.fd, UFFDIO_REGISTER, &reg))
+		die("userfaultfd: %m");
+	*(u64 *)vm_at(&vm, STOP) = 0;
+	vcpu_start(&vm.vcpu[0], missing[what].fn, dm(missing[what].target), 5);
+	if (poll(&poll_fd, 1, 10000) != 1)
+		die("nothing was missing");
+	/* The other vCPU, and an ioctl: they get as far as they get. */
+	vcpu_start(&vm.vcpu[1], g_dom1_count, dm(BASE + (PART + 1) * 4096), 1, 4096, dm(STOP));
+	*ready = 1;
+	chariot_stats(&c);
+	for (;;)
+		pause();
+}
+
+TEST(killed_while_missing)
+{
+	volatile u32 *ready = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	int references = module_references(), status, uffd;
+	unsigned int what, i;
+
+	uffd = syscall(SYS_userfaultfd, O_CLOEXEC);
+	if (uffd < 0)
+		SKIP(return, "userfaultfd: %s", strerror(errno));
+	close(uffd);
+	for (what = 0; what < ARRAY_SIZE(missing); what++) {
+		pid_t pid, dead = 0;
+
+		*ready = 0;
+		pid = fork();
+		if (!pid)
+			victim(ready, what);
+		for (i = 0; i < 15000 && !*ready; i++)
+			sleep_ms(1);
+		ASSERT_EQ(1, *ready) TH_LOG("%s", missing[what].name);
+		sleep_ms(100);
+		kill(pid, SIGKILL);
+		for (i = 0; i < 10000 && !dead; i++) {
+			dead = waitpid(pid, &status, WNOHANG);
+			if (!dead)
+				sleep_ms(1);
+		}
+		ASSERT_EQ(pid, dead) TH_LOG("%s is missing: the process does not die", missing[what].name);
+		EXPECT_TRUE(module_references_fall(references)) TH_LOG("%s", missing[what].name);
+	}
+	EXPECT_EQ(0, host_complaints());
+}
+
+TEST_HARNESS_MAIN
