@@ -10,6 +10,7 @@
 #include "compat.h"
 #include "hook.h"
 #include "mode.h"
+#include "vm.h"
 #include "../include/uapi/chariot.h"
 
 static void npt_decode(u64 error_code, struct chariot_access *access)
@@ -44,9 +45,47 @@ static bool npt_usable(struct kvm_vcpu *vcpu)
 	return vcpu->arch.root_mmu.root_role.direct && (vcpu->arch.efer & EFER_LMA);
 }
 
+/*
+ * A vCPU has a VMCB for the guest and one for its nested guest, each with a root.
+ * KVM loads a root into the one in use, and returns to the other without
+ * loading one again where it thinks that nothing has changed. So the guest's
+ * must not hold a view's root while the nested guest runs: the view may be
+ * gone when KVM returns. KVM's own root is put there before KVM turns to the
+ * nested guest's, and the view is loaded after it has returned.
+ */
+static void npt_enter_nested(struct chariot_hook *hook, struct pt_regs *regs);
+
+static void npt_leave_nested(struct chariot_hook *hook, struct pt_regs *regs)
+{
+	struct kvm_vcpu *vcpu = (struct kvm_vcpu *)regs->di;
+
+	/* Served before the next entry: KVM will have left by then. */
+	if (chariot_vm_find_rcu(vcpu->kvm))
+		kvm_make_request(KVM_REQ_LOAD_MMU_PGD, vcpu);
+}
+
 static struct chariot_hook npt_hooks[] = {
 	{ "svm_load_mmu_pgd", chariot_hook_load_root },
+	{ "nested_svm_vmrun", npt_enter_nested },
+	{ "svm_set_nested_state", npt_enter_nested },
+	{ "svm_leave_nested", npt_leave_nested },
 };
+
+static void npt_enter_nested(struct chariot_hook *hook, struct pt_regs *regs)
+{
+	void (*load)(struct kvm_vcpu *vcpu, hpa_t root, int level) = (void *)npt_hooks[0].original;
+	struct kvm_vcpu *vcpu = (struct kvm_vcpu *)regs->di;
+	struct kvm_mmu *mmu = &vcpu->arch.root_mmu;
+
+	/* Also if it is being detached, or is not armed any more: the VMCB may hold a view yet. */
+	if (!chariot_vm_find_rcu(vcpu->kvm))
+		return;
+	/* Without a root of KVM's own, KVM loads one when it returns. */
+	if (!chariot_in_nested_guest(vcpu) && VALID_PAGE(mmu->root.hpa))
+		load(vcpu, mmu->root.hpa, mmu->root_role.level);
+	/* Should it stay: the view again. */
+	kvm_make_request(KVM_REQ_LOAD_MMU_PGD, vcpu);
+}
 
 const struct chariot_mode chariot_mode_npt = {
 	.name = "NPT",

@@ -273,6 +273,11 @@ void chariot_vm_detach(struct chariot_vm *vm)
 	/* Hooks that saw it alive are done choosing roots: none loads a view from here on. */
 	synchronize_rcu();
 	chariot_reload_all(vm->kvm);
+	/*
+	 * vCPUs that were on their way into a nested guest, which leaves a root
+	 * behind (see mode_npt.c): KVM handles exits under this lock.
+	 */
+	synchronize_srcu_expedited(&vm->kvm->srcu);
 
 	/* Until now vCPUs ran in views, and KVM's flushes had to find the VM. */
 	mutex_lock(&chariot_vms_lock);
