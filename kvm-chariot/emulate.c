@@ -93,6 +93,7 @@ static struct chariot_vm *begin_write(u64 addr, const void *val, unsigned int by
 	vm = chariot_vm_get(vcpu->kvm);
 	if (!vm)
 		return NULL;
+	chariot_guest_fault_in(vcpu, addr, bytes);
 	mutex_lock(&vm->lock);
 	cv = xa_load(&vm->vcpus, vcpu->vcpu_idx);
 	/* What was judged to be a domain's stays it, even if the domain goes down meanwhile. */

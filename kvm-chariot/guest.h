@@ -7,6 +7,7 @@
 #define CHARIOT_GUEST_H
 
 #include <linux/kvm_host.h>
+#include <linux/pagemap.h>
 
 #include "compat.h"
 
@@ -46,6 +47,28 @@ static inline int chariot_guest_read(struct kvm_vcpu *vcpu, u64 va, void *to, si
 		len -= part;
 	}
 	return 0;
+}
+
+/*
+ * Has the page or two that [va, va + len) is in come in. To be called before a
+ * lock is taken under which they are written: who brings them may take any time
+ * (userfaultfd, swap), and other vCPUs are to run on. Should it fail, so will
+ * the write.
+ */
+static inline void chariot_guest_fault_in(struct kvm_vcpu *vcpu, u64 va, size_t len)
+{
+	u64 at;
+
+	for (at = va; at < va + len; at = (at | ~PAGE_MASK) + 1) {
+		gpa_t gpa = kvm_mmu_gva_to_gpa_write(vcpu, at, NULL);
+		unsigned long hva;
+
+		if (gpa == INVALID_GPA)
+			return;
+		hva = gfn_to_hva(vcpu->kvm, gpa_to_gfn(gpa));
+		if (!kvm_is_error_hva(hva))
+			fault_in_readable((const char __user *)hva + offset_in_page(gpa), 1);
+	}
 }
 
 #endif

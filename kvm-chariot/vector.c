@@ -306,6 +306,7 @@ int chariot_emulate_vector(struct chariot_vm *vm, struct chariot_vcpu *cv, u32 d
 		return -EOPNOTSUPP;
 	read_register(insn.reg, &value);
 
+	chariot_guest_fault_in(vcpu, insn.va, insn.size);
 	mutex_lock(&vm->lock);
 	if (chariot_judge_write(vm, cv, domain, insn.va, value.bytes + insn.from, insn.size))
 		ret = write_guest(vcpu, insn.va, value.bytes + insn.from, insn.size);
