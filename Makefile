@@ -5,7 +5,7 @@
 KDIR ?= /lib/modules/$(shell uname -r)/build
 LAB := selftests/lab/lab
 
-.PHONY: all modules install clean help qemu check check-long demo bench lab
+.PHONY: all modules install clean help qemu check check-long check-full demo bench lab
 
 all: modules
 
@@ -30,7 +30,10 @@ check: lab
 	$(LAB) check
 
 check-long: lab
-	$(LAB) check --long
+	$(LAB) check --target long
+
+check-full: lab
+	$(LAB) check --target full
 
 demo: lab
 	$(LAB) demo
@@ -48,6 +51,7 @@ help:
 	@echo '  demo          a driver with a wild write: without Chariot, and with it'
 	@echo '  check         every test; ends with "N passed, N failed, N skipped"'
 	@echo '  check-long    the same, with the scenarios that take long'
+	@echo '  check-full    the same, with those that take very long: whole machines on the Intel emulator'
 	@echo '  bench         what isolation costs, as a table'
 	@echo '  qemu          QEMU with the chariot-pci device, in build/lab/products/qemu'
 	@echo '  $(LAB) --help  the lab itself: single scenarios, shells, scripts'

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """
-The main job: Debian's e1000 downloads 32 MiB, without Chariot or isolated by it, and nothing is out of order.
+The main job: Debian's e1000 downloads a file, without Chariot or isolated by it, and nothing is out of order.
 """
 
 import argparse
@@ -42,14 +42,16 @@ def main():
     parser.add_argument("--smp", type=int, default=1)
     parser.add_argument("--chariot", help="options of the device; without: no device")
     parser.add_argument("--seconds", type=int, default=240)
+    parser.add_argument("--mib", type=int, default=32, help="size of the file")
     args = parser.parse_args()
     report = Report()
-    expected = labguest.server()
+    expected = labguest.server(args.mib)
     options = ""
     if args.chariot is not None:
         report.check("host module loads", labguest.load_host_module())
         options = "chariot.agent=1"
-    with labguest.Guest("download", "download", smp=args.smp, chariot=args.chariot, options=options) as guest:
+    with labguest.Guest("download", "download", smp=args.smp, chariot=args.chariot, options=options,
+                        mib=args.mib) as guest:
         check_download(report, guest, expected, args.seconds)
         if args.chariot is not None:
             check_isolated(report, guest)

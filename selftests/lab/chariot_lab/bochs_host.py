@@ -12,7 +12,7 @@ from .progress import Failed, say
 
 BOOT_SECONDS = 600
 #: how much longer than a second of the machine's time a second may last here, at most
-SLOWNESS = 6
+SLOWNESS = 20
 #: what precedes anything that is not a run's output
 MARK = b"\x1e"
 

@@ -4,7 +4,7 @@
 import sys
 import threading
 
-from . import build, ktap, mutants, paths, provision, quality, runner, table
+from . import bochs, build, ktap, mutants, paths, provision, quality, runner, table
 from .progress import Failed, say, step
 
 
@@ -73,9 +73,13 @@ def _provision():
     return [ktap.Result("lab: packages and trees", ktap.PASSED)]
 
 
+#: each target with those that it includes
+TARGETS = {"check": ["check"], "long": ["check", "long"], "full": ["check", "long", "full"]}
+
+
 def _scenarios(target, jobs):
     build.products(["none"])
-    chosen = [s for s in table.scenarios().values() if "check" in s.runs or target in s.runs]
+    chosen = [s for s in table.scenarios().values() if set(s.runs) & set(TARGETS[target])]
     return runner.Runner(chosen, jobs).run()
 
 
@@ -83,9 +87,10 @@ def _all(target, jobs):
     results = _safely("lab", _provision)
     if not ktap.good(results):
         return results
-    # QEMU's build is long and shares nothing with the checks that need no lab.
+    # These builds are long and share nothing with the checks that need no lab.
     other = []
-    thread = threading.Thread(target=lambda: other.extend(_safely("QEMU", _qemu)))
+    thread = threading.Thread(target=lambda: other.extend(
+        _safely("QEMU", _qemu) + _safely("Bochs", lambda: _built("Bochs", bochs.build))))
     thread.start()
     results += _safely("sources", _sources)
     results += _safely("modules", lambda: _built("modules", lambda: build.products(["modules"], refresh=False)))
@@ -98,7 +103,7 @@ def _all(target, jobs):
 
 
 def run(target, jobs):
-    """Runs all tests of a target ("check" or "long"); returns the exit status."""
+    """Runs all tests of a target; returns the exit status."""
     paths.BUILD.mkdir(exist_ok=True)
     results = _all(target, jobs)
     _write(results)

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Runs scenarios in lab hosts, some at the same time, and judges each by its KTAP and the kernels' logs."""
 
-import queue
+import dataclasses
 import sys
 import threading
 import time
@@ -16,13 +16,17 @@ KERNEL_LOGS = ["dmesg.log", "guest*.log"]
 
 
 class Runner:
-    """A queue of scenarios and the workers that take from it."""
+    """
+    Scenarios and the workers that take from them; machine is for those that do not name a mode of their own.
+
+    A worker keeps to its lab host's kind of machine as long as it can: a boot is dear, on Bochs above all.
+    """
 
     def __init__(self, scenarios, workers, verbose=False, machine=Machine()):
         self.machine = machine
-        self.queue = queue.Queue()
-        for scenario in scenarios:
-            self.queue.put((scenario, 1))
+        self.waiting = [(scenario, 1) for scenario in scenarios]
+        #: the kinds of machine that workers have now
+        self.at_work = {}
         self.workers = min(workers, len(scenarios))
         self.verbose = verbose
         self.results = []
@@ -41,22 +45,45 @@ class Runner:
                          for name in sorted(self.missing)]
         return self.results
 
+    def _kind(self, scenario):
+        """The kind of machine that a scenario runs on."""
+        return dataclasses.replace(self.machine, mode=scenario.mode or self.machine.mode)
+
+    def _next(self, number, kind):
+        """
+        The next scenario for a worker whose lab host is of that kind, and its tries; None: there is none.
+
+        First one of the same kind, then one of a kind that nobody else is at, then any for which a second boot pays.
+        """
+        with self.lock:
+            others = [k for worker, k in self.at_work.items() if worker != number]
+            for fits in (lambda k: k == kind, lambda k: k not in others, lambda k: not k.intel()):
+                for entry in self.waiting:
+                    if fits(self._kind(entry[0])):
+                        self.waiting.remove(entry)
+                        self.at_work[number] = self._kind(entry[0])
+                        return entry
+            self.at_work.pop(number, None)
+        return None
+
     def _work(self, number):
         lab_host = None
+        kind = None
         try:
-            while True:
-                try:
-                    scenario, tries = self.queue.get_nowait()
-                except queue.Empty:
-                    return
+            while entry := self._next(number, kind):
+                scenario, tries = entry
                 missing = scenario.missing()
                 if missing:
                     self._report(scenario, [ktap.Result(f"{scenario.name}: needs {', '.join(missing)}, which did not "
                                                         "build", ktap.FAILED)], 0, None)
                     continue
+                if lab_host is not None and self._kind(scenario) != kind:
+                    lab_host.stop()
+                    lab_host = None
+                kind = self._kind(scenario)
                 if lab_host is None:
                     try:
-                        lab_host = new_lab_host(f"lab{number}", self.machine)
+                        lab_host = new_lab_host(f"lab{number}", kind)
                         lab_host.boot()
                     except Failed as failure:
                         lab_host = None
@@ -72,7 +99,8 @@ class Runner:
     def _retry_or_fail(self, scenario, tries, why):
         if tries < 2:
             say(f"{scenario.name}: the lab's fault ({why}); trying once more")
-            self.queue.put((scenario, tries + 1))
+            with self.lock:
+                self.waiting.append((scenario, tries + 1))
         else:
             self._report(scenario, [ktap.Result(f"{scenario.name}: {why}", ktap.FAILED)], 0, None)
 

@@ -5,12 +5,16 @@ import tomllib
 from dataclasses import dataclass, field
 
 from . import paths
+from .machine import MODES
 from .progress import Failed
+
+#: the kinds of machine that the kselftests run on: mode (none: the usual one), prefix of the scenario's name, time limit
+KSELFTESTS = [("", "", 240), ("ept", "ept-", 60)]
 
 
 @dataclass
 class Scenario:
-    """One run of a command in a lab host. Its output is KTAP."""
+    """One run of a command in a lab host. Its output is KTAP. mode: see machine.py; none: as whoever runs it says."""
 
     name: str
     command: str
@@ -19,6 +23,7 @@ class Scenario:
     runs: list = field(default_factory=lambda: ["check"])
     needs: list = field(default_factory=list)
     alone: bool = False
+    mode: str = ""
 
     def missing(self):
         """The build products that it needs and that are not there."""
@@ -31,12 +36,13 @@ def scenarios():
         table = tomllib.load(file)
     result = {name: Scenario(name=name, **row) for name, row in table.items()}
     folder = paths.PRODUCTS / "kselftests"
-    for program in sorted(folder.iterdir()) if folder.exists() else []:
-        if program.suffix == ".sh":
-            continue
-        name = f"kvm-{program.name}"
-        result[name] = Scenario(name=name, command=f"bash /lab/scenarios/kselftest.sh {program.name}", seconds=240,
-                                about="kselftest of /dev/chariot", needs=["modules/kvm-chariot.ko"])
+    programs = [p.name for p in sorted(folder.iterdir()) if p.suffix != ".sh"] if folder.exists() else []
+    for mode, prefix, seconds in KSELFTESTS:
+        for program in programs:
+            name = f"{prefix}kvm-{program}"
+            about = f"kselftest of /dev/chariot{f' ({MODES[mode].about})' if mode else ''}"
+            result[name] = Scenario(name=name, command=f"bash /lab/scenarios/kselftest.sh {program}", seconds=seconds,
+                                    about=about, needs=["modules/kvm-chariot.ko"], mode=mode)
     return result
 
 
