@@ -230,7 +230,7 @@ static bool is_written(u64 page)
 }
 
 /* The log begins while vCPUs run, pages are copied all the time, and the copy is the memory when they have stopped. */
-TEST_F_TIMEOUT(dirty, migrated, 120)
+TEST_F_TIMEOUT(dirty, migrated, 600)
 {
 	unsigned int migration, turn, i;
 	u32 slot;
@@ -344,7 +344,7 @@ static u64 act(struct vcpu *vcpu, enum deed deed, u32 number, bool twin)
 }
 
 /* Step by step, beside a VM on stock KVM that does the same. */
-TEST_F_TIMEOUT(dirty, exact, 90)
+TEST_F_TIMEOUT(dirty, exact, 600)
 {
 	static u64 bitmap[PAGES / 64], stock[PAGES / 64], expected[PAGES / 64];
 	struct kvm_enable_cap manual = {

@@ -145,7 +145,7 @@ static void set_log(FIXTURE_DATA(ring) *self, bool on)
 		die("log %s: %s", on ? "on" : "off", strerror(-ret));
 }
 
-TEST_F_TIMEOUT(ring, exact, 60)
+TEST_F_TIMEOUT(ring, exact, 600)
 {
 	struct vcpu *vcpu = &self->vm.vcpu[self->vm.vcpus - 1];
 	unsigned int turn, page;
@@ -170,7 +170,7 @@ TEST_F_TIMEOUT(ring, exact, 60)
 	EXPECT_EQ(0, *word(self, FORBIDDEN, 0));
 }
 
-TEST_F_TIMEOUT(ring, migrated, 120)
+TEST_F_TIMEOUT(ring, migrated, 600)
 {
 	unsigned int turn, i, page;
 	u64 last[2];

@@ -211,6 +211,89 @@ TEST_F(memslots, read_only)
 	EXPECT_EQ(5, *word(self->memory, 0x1000));
 }
 
+/* Both vCPUs write, one in the domain: the slot moves away and comes back. */
+TEST_F(memslots, moved_while_written)
+{
+	const u64 elsewhere = BASE + 4 * SIZE;
+	unsigned int i, turn;
+
+	*word(self->vm.memory, STOP) = 0;
+	vcpu_start(&self->vm.vcpu[0], g_dom1_until, dm(BASE + 0x3000), dm(STOP));
+	vcpu_start(&self->vm.vcpu[1], g_core_until, dm(BASE + 0x9000), dm(STOP));
+	for (turn = 0; turn < vm_turns(8); turn++) {
+		u64 seen[2];
+
+		for (i = 0; i < 2; i++)
+			wait_change(word(self->memory, 0x3000 + 0x6000 * i), *word(self->memory, 0x3000 + 0x6000 * i));
+		ASSERT_EQ(0, vm_slot(&self->vm, SLOT, 0, elsewhere, SIZE, self->memory));
+		for (i = 0; i < 2; i++)
+			seen[i] = *word(self->memory, 0x3000 + 0x6000 * i);
+		sleep_ms(5);
+		for (i = 0; i < 2; i++)
+			EXPECT_EQ(seen[i], *word(self->memory, 0x3000 + 0x6000 * i)) TH_LOG("vCPU %u wrote on", i);
+		ASSERT_EQ(0, vm_slot(&self->vm, SLOT, 0, BASE, SIZE, self->memory));
+	}
+	for (i = 0; i < 2; i++)
+		wait_change(word(self->memory, 0x3000 + 0x6000 * i), *word(self->memory, 0x3000 + 0x6000 * i));
+	*word(self->vm.memory, STOP) = 1;
+	for (i = 0; i < 2; i++) {
+		u64 last = vcpu_join(&self->vm.vcpu[i]);
+
+		EXPECT_EQ(last, *word(self->memory, 0x3000 + 0x6000 * i));
+	}
+}
+
+/* ... is there for reading only, and for writing again */
+TEST_F(memslots, read_only_while_written)
+{
+	unsigned int turn;
+
+	*word(self->vm.memory, STOP) = 0;
+	vcpu_start(self->vcpu, g_dom1_until, dm(BASE + 0x3000), dm(STOP));
+	for (turn = 0; turn < vm_turns(8); turn++) {
+		unsigned int writes;
+		u64 seen;
+
+		wait_change(word(self->memory, 0x3000), *word(self->memory, 0x3000));
+		ASSERT_EQ(0, vm_slot(&self->vm, SLOT, 0, BASE, 0, self->memory));
+		ASSERT_EQ(0, vm_slot(&self->vm, SLOT, KVM_MEM_READONLY, BASE, SIZE, self->memory));
+		seen = *word(self->memory, 0x3000);
+		writes = *(volatile unsigned int *)&self->mmio_writes;
+		EXPECT_EQ(seen, vcpu_call(&self->vm.vcpu[1], g_dom1_load, dm(BASE + 0x3000)));
+		while (*(volatile unsigned int *)&self->mmio_writes == writes)
+			sleep_ms(1);
+		EXPECT_EQ(seen, *word(self->memory, 0x3000)) TH_LOG("written though it is there for reading only");
+		ASSERT_EQ(0, vm_slot(&self->vm, SLOT, 0, BASE, 0, self->memory));
+		ASSERT_EQ(0, vm_slot(&self->vm, SLOT, 0, BASE, SIZE, self->memory));
+	}
+	wait_change(word(self->memory, 0x3000), *word(self->memory, 0x3000));
+	*word(self->vm.memory, STOP) = 1;
+	EXPECT_EQ(vcpu_join(self->vcpu), *word(self->memory, 0x3000));
+}
+
+/* The log goes on and off: large pages become small ones, and large ones again. */
+TEST_F(memslots, logged_while_written)
+{
+	unsigned int i, turn;
+
+	*word(self->vm.memory, STOP) = 0;
+	vcpu_start(&self->vm.vcpu[0], g_dom1_count, dm(BASE), 64, 4096, dm(STOP));
+	vcpu_start(&self->vm.vcpu[1], g_core_count, dm(BASE + 8), 64, 4096, dm(STOP));
+	for (turn = 0; turn < vm_turns(10); turn++) {
+		for (i = 0; i < 2; i++)
+			wait_change(word(self->memory, 63 * 4096 + 8 * i), *word(self->memory, 63 * 4096 + 8 * i));
+		ASSERT_EQ(0, vm_slot(&self->vm, SLOT, turn & 1 ? 0 : KVM_MEM_LOG_DIRTY_PAGES, BASE, SIZE, self->memory));
+	}
+	*word(self->vm.memory, STOP) = 1;
+	for (i = 0; i < 2; i++) {
+		u64 page, last = vcpu_join(&self->vm.vcpu[i]);
+
+		for (page = 0; page < 64; page++)
+			EXPECT_EQ(last, *word(self->memory, page * 4096 + 8 * i)) TH_LOG("vCPU %u page %lu", i, page);
+	}
+	EXPECT_EQ(0, self->mmio_writes);
+}
+
 /* The host takes the pages away while the domain writes them: each write that follows is in the new page. */
 TEST_F(memslots, discarded)
 {

@@ -301,7 +301,7 @@ TEST_F(nested, in_turns)
 }
 
 /* ... while another vCPU is in the domain, memory comes and goes, and rights, too. */
-TEST_F_TIMEOUT(nested, under_load, 60)
+TEST_F_TIMEOUT(nested, under_load, 600)
 {
 	void *other = vm_memory(2 << 20, true);
 	unsigned int turn;

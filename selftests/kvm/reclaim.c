@@ -260,7 +260,7 @@ static u64 swapped(FIXTURE_DATA(reclaim) *self, u64 from, u64 pages, bool shared
 }
 
 /* What the domain wrote comes back from swap: to the domain, to the kernel and to the host. */
-TEST_F_TIMEOUT(reclaim, swapped_out, 90)
+TEST_F_TIMEOUT(reclaim, swapped_out, 600)
 {
 	const char *why;
 	struct vcpu *vcpu = &self->vm.vcpu[0];
@@ -309,7 +309,7 @@ TEST_F_TIMEOUT(reclaim, swapped_out, 90)
 }
 
 /* Equal pages become one, which nobody may write; what the domain writes then is in a page of its own again. */
-TEST_F_TIMEOUT(reclaim, merged, 90)
+TEST_F_TIMEOUT(reclaim, merged, 600)
 {
 	static const char run[] = "/sys/kernel/mm/ksm/run", sleeps[] = "/sys/kernel/mm/ksm/sleep_millisecs",
 			  scans[] = "/sys/kernel/mm/ksm/pages_to_scan";
@@ -373,7 +373,7 @@ TEST_F_TIMEOUT(reclaim, merged, 90)
 }
 
 /* Huge pages come and go, pages move, a child takes copies, the VMM protects what it will: no count is lost. */
-TEST_F_TIMEOUT(reclaim, shuffled, 90)
+TEST_F_TIMEOUT(reclaim, shuffled, 600)
 {
 	u64 frames[COUNTED], page, moved = 0;
 	unsigned int turn;
@@ -439,7 +439,7 @@ static bool on_fault(struct vcpu *vcpu)
 }
 
 /* The VMM protects all of it: KVM_RUN fails with EFAULT where a page is written, as on stock KVM, until it may be. */
-TEST_F_TIMEOUT(reclaim, protected, 60)
+TEST_F_TIMEOUT(reclaim, protected, 600)
 {
 	unsigned int turn;
 
@@ -468,7 +468,7 @@ TEST_F_TIMEOUT(reclaim, protected, 60)
 }
 
 /* A balloon: pages vanish and come back empty, under the domain's hands. Nothing old is seen again, nothing new is lost. */
-TEST_F_TIMEOUT(reclaim, punched, 90)
+TEST_F_TIMEOUT(reclaim, punched, 600)
 {
 	unsigned int turn;
 	u64 page, last;

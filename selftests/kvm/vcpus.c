@@ -60,7 +60,7 @@ static void post_cpu(FIXTURE_DATA(vcpus) *self, u32 id)
 }
 
 /* Each runs in the domain at once, is as isolated, and what others lose it loses. The host said nothing of it before. */
-TEST_F_TIMEOUT(vcpus, come_when_armed, 60)
+TEST_F_TIMEOUT(vcpus, come_when_armed, 600)
 {
 	unsigned int n, i;
 	u64 last;
@@ -141,7 +141,7 @@ static const u8 smm_handler[] = {
 	0x0f, 0xaa,				/* rsm */
 };
 
-TEST_F_TIMEOUT(vcpus, smm, 60)
+TEST_F_TIMEOUT(vcpus, smm, 600)
 {
 	const unsigned int turns = vm_turns(20);
 	struct vcpu *vcpu = &self->vm.vcpu[0], *other;
@@ -201,7 +201,7 @@ static bool on_sync_in_smm(struct vcpu *vcpu)
 	return true;
 }
 
-TEST_F_TIMEOUT(vcpus, changes_in_smm, 60)
+TEST_F_TIMEOUT(vcpus, changes_in_smm, 600)
 {
 	static const u8 handler[] = { 0xe6, PORT_SYNC, 0x0f, 0xaa };	/* out %al, rsm */
 	struct vcpu *vcpu = &self->vm.vcpu[0];
