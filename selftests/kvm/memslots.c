@@ -220,7 +220,7 @@ TEST_F(memslots, moved_while_written)
 	*word(self->vm.memory, STOP) = 0;
 	vcpu_start(&self->vm.vcpu[0], g_dom1_until, dm(BASE + 0x3000), dm(STOP));
 	vcpu_start(&self->vm.vcpu[1], g_core_until, dm(BASE + 0x9000), dm(STOP));
-	for (turn = 0; turn < vm_turns(8); turn++) {
+	for (turn = 0; turn < vm_turns(5); turn++) {
 		u64 seen[2];
 
 		for (i = 0; i < 2; i++)
@@ -250,7 +250,7 @@ TEST_F(memslots, read_only_while_written)
 
 	*word(self->vm.memory, STOP) = 0;
 	vcpu_start(self->vcpu, g_dom1_until, dm(BASE + 0x3000), dm(STOP));
-	for (turn = 0; turn < vm_turns(8); turn++) {
+	for (turn = 0; turn < vm_turns(5); turn++) {
 		unsigned int writes;
 		u64 seen;
 
