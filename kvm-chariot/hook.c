@@ -79,6 +79,20 @@ static void on_flush_range(struct chariot_hook *hook, struct pt_regs *regs)
 }
 
 /*
+ * The host looks for pages that are not in use: KVM clears accessed bits, with
+ * no flush, for the CPU sets them when it walks the tables next. It walks ours,
+ * so what is derived goes; deriving it anew sets them.
+ */
+static void on_age(struct chariot_hook *hook, struct pt_regs *regs)
+{
+	struct chariot_vm *vm = chariot_vm_find_rcu((struct kvm *)regs->di);
+	struct kvm_gfn_range *range = (struct kvm_gfn_range *)regs->si;
+
+	if (vm)
+		chariot_views_flush_range(&vm->views, range->start, range->end - range->start);
+}
+
+/*
  * KVM builds a new root for a vCPU. It replaces and frees roots without a
  * flush, and the page of a freed root may come back as the new one's: what
  * was derived so far cannot be told from what would be derived now. Dropping
@@ -171,13 +185,14 @@ static int replace_write_std(struct x86_emulate_ctxt *ctxt, unsigned long addr, 
 }
 
 enum {
-	HOOK_FLUSH, HOOK_MMU_LOAD, HOOK_PAGE_FAULT, HOOK_FLUSH_RANGE, HOOK_WRITE, HOOK_CMPXCHG,
-	HOOK_WRITE_STD,
+	HOOK_FLUSH, HOOK_AGE, HOOK_MMU_LOAD, HOOK_PAGE_FAULT, HOOK_FLUSH_RANGE, HOOK_WRITE,
+	HOOK_CMPXCHG, HOOK_WRITE_STD,
 	HOOKS
 };
 
 static struct chariot_hook hooks[HOOKS] = {
 	[HOOK_FLUSH] = { "kvm_flush_remote_tlbs", on_flush },
+	[HOOK_AGE] = { "kvm_age_gfn", on_age },
 	[HOOK_MMU_LOAD] = { "kvm_mmu_load", on_mmu_load },
 	[HOOK_PAGE_FAULT] = { "kvm_mmu_page_fault", on_page_fault, replace_page_fault },
 	[HOOK_FLUSH_RANGE] = { "kvm_flush_remote_tlbs_range", on_flush_range,
