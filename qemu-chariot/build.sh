@@ -46,13 +46,17 @@ FIRMWARE=(
 usage() {
     cat <<END
 usage: $0 --tree DIR --prefix DIR [--cache DIR] [--check]
-       $0 --key
+       $0 --tree DIR --patched FILE --prefix DIR [--cache DIR]
+       $0 --key | --base-key
   --tree DIR    Debian 13 tree with QEMU's build dependencies
   --prefix DIR  where to install (bin/qemu-system-x86_64, bin/qemu-img,
                 share/qemu); may be moved as a whole afterwards
+  --patched F   install instead the same QEMU with the patch F applied (the
+                lab's own emulator: selftests/lab/emulator.patch)
   --cache DIR   default: \${CHARIOT_CACHE:-~/.cache/chariot}
   --check       also run the device's tests; prints TAP
   --key         print the hash of what the build is made from, and stop
+  --base-key    the same without our device
 END
 }
 
@@ -211,6 +215,21 @@ build() {
         NINJA_STATUS="[%f/%t] " ninja -k 0 "$@"' build $targets
 }
 
+# The same with a patch: a copy of sources and objects, in which ninja builds
+# what the patch touches. It is made anew when the patch is another one.
+build_patched() {
+    local plain=$cache
+    cache=$cache/patched
+    if ! cmp -s "$patched" "$cache/patch"; then
+        rm -rf "$cache"
+        mkdir "$cache"
+        cp -a "$plain/src" "$plain/build" "$plain/firmware" "$cache/"
+        patch -s -d "$cache/src" -p1 <"$patched"
+        cp "$patched" "$cache/patch"
+    fi
+    build
+}
+
 # Installs in "$1" what is newer than there.
 install_to() {
     local bin=$1/bin share=$1/share/qemu program rom
@@ -266,15 +285,17 @@ run_tests() {
         exit $status'
 }
 
-tree='' prefix='' check=''
+tree='' prefix='' check='' patched=''
 cache_root=${CHARIOT_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/chariot}
 while [ $# -gt 0 ]; do
     case $1 in
     --tree) tree=$(realpath -e "${2:?}"); shift ;;
     --prefix) prefix=$(realpath -m "${2:?}"); shift ;;
     --cache) cache_root=$(realpath -m "${2:?}"); shift ;;
+    --patched) patched=$(realpath -e "${2:?}"); shift ;;
     --check) check=1 ;;
     --key) key; exit ;;
+    --base-key) base_key; exit ;;
     -h | --help) usage; exit ;;
     *) usage >&2; exit 2 ;;
     esac
@@ -292,6 +313,9 @@ fetch_source
 put_ours
 configure
 build
+if [ -n "$patched" ]; then
+    build_patched
+fi
 install_to "$prefix"
 say "installed in $prefix"
 if [ -n "$check" ]; then

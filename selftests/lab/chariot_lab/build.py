@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Builds every part of Chariot for the lab and lays the results out as the lab host sees them (/lab)."""
 
+import hashlib
 import os
 import shutil
 import subprocess
@@ -84,19 +85,31 @@ def modules():
             _install(module(folder), paths.PRODUCTS / "modules" / name)
 
 
-def qemu():
-    """QEMU with the Chariot device, by its own script, in the cache under the script's key."""
+def _qemu(name, what, key_word, words=(), also=b""):
+    """The folder with a QEMU, built by the device's own script; in the cache under the script's key."""
     script = paths.SOURCE / "qemu-chariot" / "build.sh"
-    if not script.exists():
-        return
-    key = subprocess.run([script, "--key"], capture_output=True, text=True, check=True).stdout.strip()
-    prefix = paths.CACHE / f"qemu-{key}-prefix"
+    key = subprocess.run([script, key_word], capture_output=True, text=True, check=True).stdout.strip()
+    if also:
+        key += "-" + hashlib.sha256(also).hexdigest()[:12]
+    prefix = paths.CACHE / f"{name}-{key}-prefix"
     if not (prefix / "complete").exists():
-        with step("building QEMU with the Chariot device"):
-            run_logged([script, "--tree", provision.build_tree(), "--prefix", prefix], paths.LAB_BUILD / "qemu.log",
-                       "building QEMU", progress=True)
-        (prefix / "complete").touch()
-    _mirror(prefix, paths.PRODUCTS / "qemu")
+        with locked(paths.CACHE / f"{name}.lock"), step(f"building {what}"):
+            run_logged([script, "--tree", provision.build_tree(), "--prefix", prefix, *words],
+                       paths.LAB_BUILD / f"{name}.log", f"building {what}", progress=True)
+            (prefix / "complete").touch()
+    return prefix
+
+
+def qemu():
+    """QEMU with the Chariot device."""
+    if (paths.SOURCE / "qemu-chariot" / "build.sh").exists():
+        _mirror(_qemu("qemu", "QEMU with the Chariot device", "--key"), paths.PRODUCTS / "qemu")
+
+
+def emulator():
+    """The QEMU that emulates the lab host: the corrected emulation is all that differs, the device in it does not matter."""
+    patch = paths.LAB / "emulator.patch"
+    return _qemu("emulator", "the lab's emulator", "--base-key", ["--patched", patch], patch.read_bytes())
 
 
 def qemu_tests():

@@ -4,7 +4,7 @@
 import sys
 import threading
 
-from . import bochs, build, ktap, mutants, paths, provision, quality, runner, table
+from . import bochs, build, host, ktap, mutants, paths, provision, quality, runner, table
 from .progress import Failed, say, step
 
 
@@ -32,6 +32,10 @@ def _qemu():
         with step("testing the QEMU device"):
             results += ktap.parse("qemu", build.qemu_tests())
     return results
+
+
+def _emulator():
+    return [] if host.nested_kvm() else _built("the lab's emulator", build.emulator)
 
 
 def _sources():
@@ -90,7 +94,7 @@ def _all(target, jobs):
     # These builds are long and share nothing with the checks that need no lab.
     other = []
     thread = threading.Thread(target=lambda: other.extend(
-        _safely("QEMU", _qemu) + _safely("Bochs", lambda: _built("Bochs", bochs.build))))
+        _safely("QEMU", _qemu) + _safely("emulator", _emulator) + _safely("Bochs", lambda: _built("Bochs", bochs.build))))
     thread.start()
     results += _safely("sources", _sources)
     results += _safely("modules", lambda: _built("modules", lambda: build.products(["modules"], refresh=False)))

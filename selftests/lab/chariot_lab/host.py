@@ -10,7 +10,7 @@ import sys
 import time
 from pathlib import Path
 
-from . import image, paths, provision
+from . import build, image, paths, provision
 from .machine import Machine
 from .progress import Failed, say
 
@@ -33,7 +33,8 @@ def nested_kvm():
 
 def emulator():
     """
-    The outer QEMU: Debian 13's, run from the lab host's tree with that tree's libraries.
+    The outer QEMU, run with the libraries of the lab host's tree: Debian 13's, and where it has to emulate the processor the
+    same built with the lab's corrections of its SVM (emulator.patch).
 
     Emulators before QEMU 8.1 translate code that another processor patches at the same time into a mix of old and new
     bytes: the lab host then crashes with an int3 where its kernel patched itself. (One thread for all processors is no
@@ -41,7 +42,8 @@ def emulator():
     """
     tree = provision.tree("lab-host")
     libraries = f"{tree}/usr/lib/x86_64-linux-gnu:{tree}/lib/x86_64-linux-gnu"
-    return [tree / "lib64/ld-linux-x86-64.so.2", "--library-path", libraries, tree / "usr/bin/qemu-system-x86_64",
+    qemu = tree / "usr/bin/qemu-system-x86_64" if nested_kvm() else build.emulator() / "bin/qemu-system-x86_64"
+    return [tree / "lib64/ld-linux-x86-64.so.2", "--library-path", libraries, qemu,
             "-L", tree / "usr/share/qemu", "-L", tree / "usr/share/seabios"]
 
 
@@ -132,11 +134,11 @@ class LabHost:
 
     def boot(self):
         """Starts the lab host and waits until it takes commands."""
+        command = qemu_command(self.run_folder, "commands", self.machine)
         self.slot = take_slot()
         begin = time.monotonic()
         with (self.run_folder / "qemu.log").open("w") as log:
-            self.qemu = subprocess.Popen(qemu_command(self.run_folder, "commands", self.machine), stdin=subprocess.DEVNULL,
-                                         stdout=log, stderr=subprocess.STDOUT)
+            self.qemu = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT)
         path = self.run_folder / "command.sock"
         self.port = socket.socket(socket.AF_UNIX)
         while True:
