@@ -62,6 +62,7 @@ static u64 kvm_entry(struct chariot_fault *f, u64 gfn, int *level)
 	struct kvm *kvm = f->vcpu->kvm;
 	hpa_t table = f->vcpu->arch.mmu->root.hpa;
 	u64 entry, walked, *slot;
+	bool dirtied = false;
 
 	*level = f->vcpu->arch.mmu->root_role.level;
 	/* KVM's handler may have run an instruction that made it drop the root. */
@@ -77,7 +78,10 @@ static u64 kvm_entry(struct chariot_fault *f, u64 gfn, int *level)
 			break;
 		if (*level == CHARIOT_LEVEL_4K || ops->large(entry)) {
 			walked = ops->walked(entry, f->access.write);
-			if (walked == entry || try_cmpxchg64(slot, &entry, walked)) {
+			if (walked == entry)
+				break;
+			if (try_cmpxchg64(slot, &entry, walked)) {
+				dirtied = f->access.write && (ops->rights(walked) & CHARIOT_W);
 				entry = walked;
 				break;
 			}
@@ -88,6 +92,12 @@ static u64 kvm_entry(struct chariot_fault *f, u64 gfn, int *level)
 	}
 	rcu_read_unlock();
 	read_unlock(&kvm->mmu_lock);
+	/*
+	 * Where KVM logs by the dirty bit, the CPU that sets it logs the page (PML).
+	 * After it was set: KVM clears it again for what it finds in the log.
+	 */
+	if (dirtied)
+		kvm_vcpu_mark_page_dirty(f->vcpu, gfn);
 	return entry;
 }
 
@@ -250,7 +260,10 @@ static void prefill(struct chariot_fault *f, u32 domain, u64 gpa, bool write)
 	entry = chariot_view_lookup(f->cv->view[domain], gpa >> PAGE_SHIFT, &level);
 	if (f->vm->mode->entry->own_rights(entry) & (write ? CHARIOT_W : CHARIOT_X))
 		return;
+	/* Nothing is written yet: no page gets dirty by it. */
+	fill.access.write = false;
 	entry = kvm_entry(&fill, gpa >> PAGE_SHIFT, &level);
+	fill.access.write = write;
 	derive(&fill, entry, level);
 }
 

@@ -19,10 +19,12 @@ const struct chariot_mode *chariot_mode_current(void)
 		return NULL;
 	if (boot_cpu_has(X86_FEATURE_SVM))
 		return &chariot_mode_npt;
+	if (boot_cpu_has(X86_FEATURE_VMX))
+		return &chariot_mode_ept;
 	return NULL;
 }
 
 const char *chariot_mode_wanted(void)
 {
-	return "AMD NPT (kvm-amd npt=1), no SME, not below Hyper-V";
+	return "AMD NPT (kvm-amd npt=1, no SME) or Intel EPT (kvm-intel ept=1), not below Hyper-V";
 }

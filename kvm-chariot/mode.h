@@ -58,6 +58,7 @@ struct chariot_mode {
 };
 
 extern const struct chariot_mode chariot_mode_npt;
+extern const struct chariot_mode chariot_mode_ept;
 
 /* The mode in which KVM runs on this host now; NULL: not supported, or KVM is not loaded. */
 const struct chariot_mode *chariot_mode_current(void);

@@ -72,6 +72,15 @@ static struct chariot_view_table *table_of(u64 *entries)
 	return (struct chariot_view_table *)page_private(virt_to_page(entries));
 }
 
+/* @entries is not linked yet. */
+static void fill_empty(const struct chariot_entry_ops *ops, u64 *entries)
+{
+	unsigned int i;
+
+	for (i = 0; ops->empty && i < ENTRIES; i++)
+		entries[i] = ops->empty;
+}
+
 static struct chariot_view_table *table_alloc(void)
 {
 	struct chariot_view_table *table = kmalloc(sizeof(*table), GFP_KERNEL_ACCOUNT);
@@ -119,7 +128,7 @@ static void drop_leaf(struct chariot_view *view, u64 *slot)
 
 	lockdep_assert_held(&view->views->lock);
 
-	WRITE_ONCE(*slot, 0);
+	WRITE_ONCE(*slot, view->views->ops->empty);
 	view->dropped = view->views->gen;
 	view->filled--;
 	if (!--table->leaves)
@@ -256,6 +265,7 @@ struct chariot_view *chariot_view_create(struct chariot_views *views, u32 domain
 		kfree(view);
 		return ERR_PTR(-ENOMEM);
 	}
+	fill_empty(views->ops, view->root);
 	view->root_pa = __pa(view->root);
 	view->views = views;
 	view->domain = domain;
@@ -296,7 +306,7 @@ void chariot_view_unlink(struct chariot_view *view, struct list_head *tables)
 	/* A walker that is below the root already must not find leaves either. */
 	drop_all(view);
 	for (i = 0; i < ENTRIES; i++)
-		WRITE_ONCE(view->root[i], 0);
+		WRITE_ONCE(view->root[i], views->ops->empty);
 	/* Even without a leaf: paging-structure caches may lead to the old tables. */
 	view->dropped = views->gen;
 	list_splice_tail_init(&view->empty, tables);
@@ -399,6 +409,7 @@ static struct chariot_view_table *build_tables(struct chariot_view *view,
 	for (l = from - 1; l >= level; l--) {
 		table = cache->tables[--cache->nr];
 		table->level = l;
+		fill_empty(ops, table->entries);
 		list_add_tail(&table->link, &view->empty);
 		*slot = ops->table(__pa(table->entries));
 		slot = &table->entries[level_index(gfn, l)];

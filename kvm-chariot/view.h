@@ -48,10 +48,11 @@
 
 /*
  * Format of the entries of KVM's tree and of ours: one instance per format
- * (entry_npt.c now). Pure functions.
+ * (entry_*.c). Pure functions.
  */
 struct chariot_entry_ops {
 	const char *name;
+	u64 empty;				/* what our own tables hold where nothing is */
 	/* A leaf or table: software bit *and* hardware bits; not MMIO, not frozen */
 	bool (*present)(u64 kvm_entry);
 	/* Non-zero and not present: an MMIO (or frozen) entry */
@@ -82,6 +83,7 @@ struct chariot_entry_ops {
 };
 
 extern const struct chariot_entry_ops chariot_entry_npt;
+extern const struct chariot_entry_ops chariot_entry_ept;
 
 /* Tables for one install: a 4K leaf under a 5-level root needs four. */
 #define CHARIOT_VIEW_CACHE	4

@@ -172,7 +172,7 @@ MUTANTS = {
         "view.c", "\tlist_splice_tail_init(&view->live, &tables);\n\tlist_splice_tail_init(&view->empty, &tables);",
         "\tlist_splice_tail_init(&view->live, &tables);"),
     "unlink leaves the root's entries": (
-        "view.c", "\t\tWRITE_ONCE(view->root[i], 0);\n", "\t\t;\n"),
+        "view.c", "\t\tWRITE_ONCE(view->root[i], views->ops->empty);\n", "\t\t;\n"),
     "unlink does not drop leaves": (
         "view.c", "\tdrop_all(view);\n\tfor (i", "\tfor (i"),
     "a new root does not raise gen": (
