@@ -13,6 +13,7 @@ unsigned long chariot_load_root(struct chariot_vm *vm, struct kvm_vcpu *vcpu, un
 {
 	struct chariot_view *view;
 	struct chariot_vcpu *cv;
+	bool fresh, changed;
 	u64 gen;
 	u32 cur;
 
@@ -28,12 +29,14 @@ unsigned long chariot_load_root(struct chariot_vm *vm, struct kvm_vcpu *vcpu, un
 	if (vm->mode->will_flush(vcpu))
 		chariot_views_flushed(&vm->views, vcpu->vcpu_idx, gen);
 
-	if (chariot_views_set_base(&vm->views, root)) {
-		clear_bit(vcpu->vcpu_idx, vm->fresh_root);
-		chariot_count(vm, roots_changed);
-	} else if (test_and_clear_bit(vcpu->vcpu_idx, vm->fresh_root)) {
-		/* Another root, perhaps, in the same page. */
+	fresh = test_and_clear_bit(vcpu->vcpu_idx, vm->fresh_root);
+	changed = chariot_views_set_base(&vm->views, root);
+	/* Another root, perhaps, in the same page. */
+	if (fresh && !changed)
 		chariot_views_flush(&vm->views);
+	if (fresh || changed) {
+		/* What KVM did without a flush; for its new root alone it makes one. */
+		vm->mode->flush_self(vcpu);
 		chariot_count(vm, roots_changed);
 	}
 

@@ -212,24 +212,62 @@ static void on_flush_all(struct chariot_hook *hook, struct pt_regs *regs)
 		chariot_views_flushed(&vm->views, vcpu->vcpu_idx, chariot_views_gen(&vm->views));
 }
 
-enum { HOOK_LOAD, HOOK_FLUSH_CURRENT, HOOK_FLUSH_ALL };
+static void on_enter_nested(struct chariot_hook *hook, struct pt_regs *regs);
+
+/* KVM turns to the guest's VMCS, or has done so: the view is to be loaded there. */
+static void on_new_pgd(struct chariot_hook *hook, struct pt_regs *regs)
+{
+	struct kvm_vcpu *vcpu = (struct kvm_vcpu *)regs->di;
+
+	if (chariot_vm_find_rcu(vcpu->kvm))
+		kvm_make_request(KVM_REQ_LOAD_MMU_PGD, vcpu);
+}
+
+enum { HOOK_LOAD, HOOK_FLUSH_CURRENT, HOOK_FLUSH_ALL, HOOK_ENTER_NESTED, HOOK_NEW_PGD };
 
 static struct chariot_hook ept_hooks[] = {
 	[HOOK_LOAD] = { "vmx_load_mmu_pgd", on_load_mmu_pgd, replace_load_mmu_pgd },
 	[HOOK_FLUSH_CURRENT] = { "vmx_flush_tlb_current", on_flush_current },
 	[HOOK_FLUSH_ALL] = { "vmx_flush_tlb_all", on_flush_all },
+	[HOOK_ENTER_NESTED] = { "nested_vmx_enter_non_root_mode", on_enter_nested },
+	[HOOK_NEW_PGD] = { "kvm_mmu_new_pgd", on_new_pgd },
 };
+
+static void load_original(struct kvm_vcpu *vcpu, hpa_t root, int level)
+{
+	void (*load)(struct kvm_vcpu *vcpu, hpa_t root, int level) =
+		(void *)ept_hooks[HOOK_LOAD].original;
+
+	load(vcpu, root, level);
+}
+
+/*
+ * The guest has a VMCS, and its nested guest another. KVM goes back to the first
+ * without loading a root, and a view that was in it may be gone by then. So
+ * KVM's own root is put there before; see mode_npt.c, where it is the same.
+ */
+static void on_enter_nested(struct chariot_hook *hook, struct pt_regs *regs)
+{
+	struct kvm_vcpu *vcpu = (struct kvm_vcpu *)regs->di;
+	struct kvm_mmu *mmu = &vcpu->arch.root_mmu;
+
+	/* Also if it is being detached, or is not armed any more: a view may be there yet. */
+	if (!chariot_vm_find_rcu(vcpu->kvm))
+		return;
+	if (!chariot_in_nested_guest(vcpu) && VALID_PAGE(mmu->root.hpa))
+		load_original(vcpu, mmu->root.hpa, mmu->root_role.level);
+	/* Should it not get there: the view again. */
+	kvm_make_request(KVM_REQ_LOAD_MMU_PGD, vcpu);
+}
 
 static void replace_load_mmu_pgd(struct kvm_vcpu *vcpu, hpa_t root, int level)
 {
-	void (*original)(struct kvm_vcpu *vcpu, hpa_t root, int level) =
-		(void *)ept_hooks[HOOK_LOAD].original;
 	int idx = chariot_hook_begin();
 	struct chariot_vm *vm;
 	unsigned long ours;
 	u64 eptp;
 
-	original(vcpu, root, level);
+	load_original(vcpu, root, level);
 	/* Until the VMCS is written: who disarms waits for it. */
 	rcu_read_lock();
 	vm = chariot_vm_find_rcu(vcpu->kvm);
