@@ -6,25 +6,11 @@
 #include <linux/kernel.h>
 
 #include "ktap.h"
+#include "model_format.h"
 #include "model_kvm.h"
 #include "model_tlb.h"
 
-#define P		BIT_ULL(0)
-#define RW		BIT_ULL(1)
-#define US		BIT_ULL(2)
-#define A		BIT_ULL(5)
-#define D		BIT_ULL(6)
-#define PS		BIT_ULL(7)
-#define HOST_WRITABLE	BIT_ULL(9)
-#define MMU_WRITABLE	BIT_ULL(10)
-#define MMU_PRESENT	BIT_ULL(11)
 #define AD_WRPROT_ONLY	(2ull << 52)
-#define NX		BIT_ULL(63)
-#define ADDR		0x000ffffffffff000ull
-#define NONPRESENT	BIT_ULL(63)
-#define FROZEN		(NONPRESENT | 0x5a0ull)
-/* How KVM marks MMIO on AMD: a reserved address bit and anything but MMU_PRESENT. */
-#define MMIO		(BIT_ULL(51) | US | RW | P)
 #define MMIO_GENERATION	(0xffull << 3)
 
 #define PAGES_2M	512ull
@@ -37,18 +23,21 @@ static bool chance(unsigned int percent)
 	return ktap_below(100) < percent;
 }
 
-static unsigned int leaf_rights(u64 entry)
+static unsigned int leaf_rights(const struct model_kvm *kvm, u64 entry)
 {
-	if ((entry & (P | MMU_PRESENT)) != (P | MMU_PRESENT))
-		return 0;
-	return MODEL_R | ((entry & RW) && (entry & D) ? MODEL_W : 0) | (entry & NX ? 0 : MODEL_X);
+	return model_format_rights(kvm->format, entry);
+}
+
+static bool is_empty(const struct model_kvm *kvm, u64 entry)
+{
+	return entry == kvm->format->nonpresent;
 }
 
 static u64 leaf_pa(const struct model_kvm *kvm, const struct model_leaf *leaf, unsigned int hot)
 {
 	u64 pages = 1ull << (9 * (leaf->level - 1));
 
-	return (leaf->entry & ADDR) + ((kvm->gfn[hot] & (pages - 1)) << 12);
+	return (leaf->entry & MODEL_ADDR) + ((kvm->gfn[hot] & (pages - 1)) << 12);
 }
 
 unsigned int model_hot(const struct model_kvm *kvm)
@@ -91,7 +80,8 @@ static void host_place(struct model_kvm *kvm, unsigned int lo, unsigned int hi)
 	}
 }
 
-void model_kvm_init(struct model_kvm *kvm, unsigned int vcpus, int level)
+void model_kvm_init(struct model_kvm *kvm, const struct model_format *format,
+		    unsigned int vcpus, int level)
 {
 	u64 top = 1ull << (9 * level);
 	const u64 block[MODEL_BLOCKS] = {
@@ -99,6 +89,7 @@ void model_kvm_init(struct model_kvm *kvm, unsigned int vcpus, int level)
 	};
 
 	memset(kvm, 0, sizeof(*kvm));
+	kvm->format = format;
 	kvm->vcpus = vcpus;
 	kvm->next_pa = 1ull << 32;
 	for (unsigned int h = 0; h < MODEL_HOT; h++)
@@ -133,7 +124,7 @@ struct model_root *model_get_root(struct model_kvm *kvm)
 	root->zapped = false;
 	root->users = 1;
 	for (unsigned int h = 0; h < MODEL_HOT; h++)
-		root->leaf[h] = (struct model_leaf) { NONPRESENT, 1 };
+		root->leaf[h] = (struct model_leaf) { kvm->format->nonpresent, 1 };
 	kvm->root = root;
 	return kvm->root;
 }
@@ -150,9 +141,9 @@ static void take_away(struct model_kvm *kvm, struct model_root *root, struct mod
 		      unsigned int hot, u64 entry)
 {
 	struct model_leaf *leaf = &root->leaf[hot];
-	unsigned int had = leaf_rights(leaf->entry);
+	unsigned int had = leaf_rights(kvm, leaf->entry);
 
-	if (root == kvm->root && (had & ~leaf_rights(entry))) {
+	if (root == kvm->root && (had & ~leaf_rights(kvm, entry))) {
 		CHECK(kvm->nr_held < MODEL_HELD);
 		kvm->held[kvm->nr_held++] = (struct model_held) {
 			.hot = hot, .pending = (1u << kvm->vcpus) - 1, .op = op - kvm->ops,
@@ -160,7 +151,7 @@ static void take_away(struct model_kvm *kvm, struct model_root *root, struct mod
 		};
 	}
 	leaf->entry = entry;
-	if (!leaf_rights(entry))
+	if (!(entry & MODEL_MMU_PRESENT))
 		leaf->level = 1;
 }
 
@@ -168,13 +159,14 @@ static void split(struct model_kvm *kvm, struct model_root *root, unsigned int h
 {
 	unsigned int lo, hi;
 
-	if (!leaf_rights(root->leaf[hot].entry) || root->leaf[hot].level == 1)
+	if (root->leaf[hot].level == 1)
 		return;
 	model_group(kvm, hot, root->leaf[hot].level, &lo, &hi);
 	for (unsigned int h = lo; h < hi; h++) {
 		struct model_leaf *leaf = &root->leaf[h];
 
-		leaf->entry = (leaf->entry & ~(ADDR | PS)) | leaf_pa(kvm, leaf, h);
+		leaf->entry = (leaf->entry & ~(MODEL_ADDR | kvm->format->large)) |
+			      leaf_pa(kvm, leaf, h);
 		leaf->level = 1;
 	}
 }
@@ -192,7 +184,7 @@ static bool can_map(const struct model_kvm *kvm, const struct model_root *root, 
 		return false;
 	for (unsigned int h = lo; h < hi; h++) {
 		if (kvm->mmio[h] || kvm->blocked[h] || kvm->logging[h / MODEL_PER_BLOCK] ||
-		    root->leaf[h].entry != NONPRESENT ||
+		    !is_empty(kvm, root->leaf[h].entry) ||
 		    kvm->pa[h] != base + (kvm->gfn[h] << 12) % bytes)
 			return false;
 	}
@@ -201,7 +193,9 @@ static bool can_map(const struct model_kvm *kvm, const struct model_root *root, 
 
 static void map(struct model_kvm *kvm, struct model_root *root, unsigned int hot, bool write)
 {
-	u64 entry = P | US | A | HOST_WRITABLE | MMU_WRITABLE | MMU_PRESENT;
+	const struct model_format *f = kvm->format;
+	u64 entry = f->read | f->accessed | f->exec | f->writable | f->memtype | f->untracked |
+		    MODEL_MMU_PRESENT;
 	unsigned int lo, hi;
 	int level = 1;
 
@@ -211,14 +205,17 @@ static void map(struct model_kvm *kvm, struct model_root *root, unsigned int hot
 			level--;
 	}
 	if (!kvm->logging[hot / MODEL_PER_BLOCK] || write)
-		entry |= RW | D;
-	if (chance(10))
+		entry |= f->write | f->dirty;
+	if (!f->untracked && chance(10))
 		entry |= AD_WRPROT_ONLY;
 	/* mitigation of the iTLB multihit erratum: huge pages are not executable */
-	if (level > 1)
-		entry |= PS | (chance(15) ? NX : 0);
-	else if (chance(5))
-		entry &= ~A;
+	if (level > 1) {
+		entry |= f->large;
+		if (chance(15))
+			entry = (entry & ~f->exec) | f->noexec;
+	} else if (chance(5)) {
+		entry &= ~f->accessed;
+	}
 	model_group(kvm, hot, level, &lo, &hi);
 	entry |= kvm->pa[hot] - ((kvm->gfn[hot] & ((1ull << (9 * (level - 1))) - 1)) << 12);
 	for (unsigned int h = lo; h < hi; h++)
@@ -228,33 +225,41 @@ static void map(struct model_kvm *kvm, struct model_root *root, unsigned int hot
 void model_fault(struct model_kvm *kvm, struct model_root *root, unsigned int hot, bool write,
 		 bool exec)
 {
+	const struct model_format *f = kvm->format;
 	struct model_leaf *leaf = &root->leaf[hot];
 	bool logging = kvm->logging[hot / MODEL_PER_BLOCK];
 	unsigned int lo, hi;
-	u64 set = A, clear = 0;
+	u64 set = f->accessed, clear = 0;
 
 	/* An invalid root or a notifier in progress: the vCPU tries again later. */
-	if (root != kvm->root || kvm->blocked[hot] || leaf->entry == FROZEN)
+	if (root != kvm->root || kvm->blocked[hot] || leaf->entry == f->frozen)
 		return;
 	if (kvm->mmio[hot]) {
-		if (leaf->entry == NONPRESENT)
-			leaf->entry = MMIO | kvm->gfn[hot] << 12 |
+		if (is_empty(kvm, leaf->entry))
+			leaf->entry = f->mmio | kvm->gfn[hot] << 12 |
 				      (ktap_random() & MMIO_GENERATION);
 		return;
 	}
-	if (!leaf_rights(leaf->entry)) {
-		if (leaf->entry == NONPRESENT)
+	if (!leaf_rights(kvm, leaf->entry)) {
+		if (is_empty(kvm, leaf->entry)) {
 			map(kvm, root, hot, write);
-		return;
+			return;
+		}
+		if (!(leaf->entry & MODEL_MMU_PRESENT))
+			return;
+		/* Its rights were taken to see its age: they come back, but for W. */
+		set = f->read | f->exec;
+		clear = f->saved;
 	}
-	if (write && !(leaf_rights(leaf->entry) & MODEL_W)) {
-		set |= RW | D;
+	if (write && !(leaf_rights(kvm, leaf->entry) & MODEL_W)) {
+		set |= f->write | f->dirty;
 		if (logging)
 			split(kvm, root, hot);
 	}
-	if (exec && (leaf->entry & NX)) {
+	if (exec && !(leaf_rights(kvm, leaf->entry) & MODEL_X)) {
 		split(kvm, root, hot);
-		clear = NX;
+		set |= f->exec;
+		clear |= f->noexec;
 	}
 	model_group(kvm, hot, leaf->level, &lo, &hi);
 	for (unsigned int h = lo; h < hi; h++)
@@ -267,7 +272,7 @@ void model_set_leaf(struct model_kvm *kvm, struct model_root *root, unsigned int
 
 	model_group(kvm, hot, root->leaf[hot].level, &lo, &hi);
 	for (unsigned int h = lo; h < hi; h++)
-		root->leaf[h].entry = (root->leaf[h].entry & ADDR) | (entry & ~ADDR);
+		root->leaf[h].entry = (root->leaf[h].entry & MODEL_ADDR) | (entry & ~MODEL_ADDR);
 }
 
 /* [lo, hi) by chance: a page, some, a block, everything. */
@@ -316,33 +321,36 @@ static void grow_range(const struct model_kvm *kvm, struct model_op *op)
 static void change(struct model_kvm *kvm, struct model_op *op, struct model_root *root,
 		   unsigned int hot)
 {
+	const struct model_format *f = kvm->format;
 	u64 entry = root->leaf[hot].entry;
-	bool present = leaf_rights(entry);
+	bool present = leaf_rights(kvm, entry);
 
 	switch (op->kind) {
 	case MODEL_UNMAP:
 	case MODEL_MEMSLOT:
-		take_away(kvm, root, op, hot, chance(30) ? FROZEN : NONPRESENT);
+		take_away(kvm, root, op, hot, chance(30) ? f->frozen : f->nonpresent);
 		break;
 	case MODEL_COLLAPSE:
 		if (present)
-			take_away(kvm, root, op, hot, FROZEN);
+			take_away(kvm, root, op, hot, f->frozen);
 		break;
 	case MODEL_WRPROT:
 		if (present)
-			take_away(kvm, root, op, hot, entry & ~RW);
+			take_away(kvm, root, op, hot, entry & ~f->write);
 		break;
 	case MODEL_CLEAR_DIRTY:
 		if (present)
-			take_away(kvm, root, op, hot, entry & ~D);
+			take_away(kvm, root, op, hot, entry & ~f->dirty);
 		break;
 	case MODEL_SET_NX:
 		if (present)
-			take_away(kvm, root, op, hot, entry | NX);
+			take_away(kvm, root, op, hot, (entry & ~f->exec) | f->noexec);
 		break;
 	case MODEL_AGE:
 		if (present)
-			take_away(kvm, root, op, hot, entry & ~A);
+			take_away(kvm, root, op, hot,
+				  f->untracked ? (entry & ~f->present) | f->saved :
+				  entry & ~f->accessed);
 		break;
 	case MODEL_KINDS:
 		break;
@@ -395,8 +403,8 @@ static void finish(struct model_kvm *kvm, struct model_op *op)
 	for (h = op->lo; h < op->hi; h++) {
 		kvm->blocked[h]--;
 		for (i = 0; i < ARRAY_SIZE(kvm->roots); i++)
-			if (kvm->roots[i].leaf[h].entry == FROZEN)
-				kvm->roots[i].leaf[h].entry = NONPRESENT;
+			if (kvm->roots[i].leaf[h].entry == kvm->format->frozen)
+				kvm->roots[i].leaf[h].entry = kvm->format->nonpresent;
 	}
 	if (op->kind == MODEL_UNMAP || op->kind == MODEL_MEMSLOT) {
 		host_place(kvm, op->lo, op->hi);
@@ -421,7 +429,7 @@ static void go_on(struct model_kvm *kvm, struct model_op *op)
 			if (!root->live || root == kvm->root || root->zapped)
 				continue;
 			for (unsigned int h = 0; h < MODEL_HOT; h++)
-				root->leaf[h] = (struct model_leaf) { NONPRESENT, 1 };
+				root->leaf[h] = (struct model_leaf) { kvm->format->nonpresent, 1 };
 			root->zapped = true;
 			reap_root(kvm, root);
 		}
@@ -472,7 +480,7 @@ bool model_allows(const struct model_kvm *kvm, const struct model_root *root, un
 {
 	const struct model_leaf *leaf = &root->leaf[hot];
 
-	if ((leaf_rights(leaf->entry) & right) && leaf_pa(kvm, leaf, hot) == pa)
+	if ((leaf_rights(kvm, leaf->entry) & right) && leaf_pa(kvm, leaf, hot) == pa)
 		return true;
 	for (unsigned int i = 0; i < kvm->nr_held; i++) {
 		const struct model_held *held = &kvm->held[i];

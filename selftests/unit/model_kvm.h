@@ -14,6 +14,8 @@
 
 #include <linux/types.h>
 
+#include "model_format.h"
+
 #define MODEL_VCPUS	4
 #define MODEL_BLOCKS	5	/* of 2M */
 #define MODEL_PER_BLOCK	8	/* hot pages */
@@ -65,6 +67,7 @@ struct model_op {
 };
 
 struct model_kvm {
+	const struct model_format *format;
 	unsigned int vcpus;
 	unsigned int memslots;		/* percentage of these among operations */
 	unsigned int window;		/* where most happens now: see model_hot() */
@@ -87,7 +90,8 @@ struct model_kvm {
 	void (*request)(struct model_kvm *kvm, unsigned int vcpu, bool reload);
 };
 
-void model_kvm_init(struct model_kvm *kvm, unsigned int vcpus, int level);
+void model_kvm_init(struct model_kvm *kvm, const struct model_format *format,
+		    unsigned int vcpus, int level);
 
 /* A hot page at random, most of the time one of the few that are in fashion. */
 unsigned int model_hot(const struct model_kvm *kvm);

@@ -5,17 +5,8 @@
 #include <linux/bits.h>
 
 #include "ktap.h"
+#include "model_format.h"
 #include "model_tlb.h"
-
-#define P		BIT_ULL(0)
-#define RW		BIT_ULL(1)
-#define US		BIT_ULL(2)
-#define A		BIT_ULL(5)
-#define D		BIT_ULL(6)
-#define PS		BIT_ULL(7)
-#define NX		BIT_ULL(63)
-#define SOFTWARE	(7ull << 9 | 0x7ffull << 52)
-#define ADDR		0x000ffffffffff000ull
 
 void model_tlb_free(struct model_tlb *tlb)
 {
@@ -28,6 +19,22 @@ void model_tlb_flush(struct model_tlb *tlb)
 {
 	tlb->nr_pages = 0;
 	tlb->nr_tables = 0;
+}
+
+static unsigned int forget(struct model_page *list, unsigned int nr, u64 tag)
+{
+	unsigned int kept = 0;
+
+	for (unsigned int i = 0; i < nr; i++)
+		if (list[i].tag != tag)
+			list[kept++] = list[i];
+	return kept;
+}
+
+void model_tlb_flush_tag(struct model_tlb *tlb, u64 tag)
+{
+	tlb->nr_pages = forget(tlb->pages, tlb->nr_pages, tag);
+	tlb->nr_tables = forget(tlb->tables, tlb->nr_tables, tag);
 }
 
 static u64 pages_of(int level)
@@ -87,6 +94,7 @@ static void choose_start(struct model_tlb *tlb, u64 tag, u64 gfn, u64 *table, in
 const struct model_page *model_tlb_walk(struct model_tlb *tlb, u64 tag, u64 root, int level,
 					u64 gfn)
 {
+	const struct model_format *f = tlb->format;
 	u64 table = root;
 
 	tlb->walks++;
@@ -102,22 +110,30 @@ const struct model_page *model_tlb_walk(struct model_tlb *tlb, u64 tag, u64 root
 			ktap_fail(__FILE__, __LINE__, "the CPU walks a freed table of level %d",
 				  level);
 		entry = *slot;
-		if (!(entry & P))
+		if (!(entry & f->present)) {
+			if (entry != f->empty)
+				ktap_fail(__FILE__, __LINE__, "empty entry 0x%llx", entry);
 			return NULL;
-		if ((entry & SOFTWARE) || !(entry & US) || !(entry & A))
+		}
+		if ((entry & f->reserved & ~f->leaf & ~f->noexec) || (entry & f->leaf) != f->leaf)
 			ktap_fail(__FILE__, __LINE__, "bad entry 0x%llx at level %d", entry, level);
-		page.pa = entry & ADDR;
-		if (level > 1 && !(entry & PS)) {
-			if (!(entry & RW) || (entry & NX))
+		page.pa = entry & MODEL_ADDR;
+		if (level > 1 && !(entry & f->large)) {
+			if (!(entry & f->write) || (entry & (f->noexec | f->memtype)) ||
+			    (entry & f->exec) != f->exec)
 				ktap_fail(__FILE__, __LINE__, "table entry 0x%llx", entry);
 			remember(&tlb->tables, &tlb->nr_tables, &tlb->max_tables, &page);
 			table = page.pa;
 			continue;
 		}
-		if (level > 3 || (level == 1 && (entry & PS)) ||
-		    (page.pa & ((pages_of(level) << 12) - 1)) || !(entry & RW) != !(entry & D))
+		if (level > 3 || (level == 1 && (entry & f->large)) ||
+		    (page.pa & ((pages_of(level) << 12) - 1)) ||
+		    (entry & f->memtype) != f->memtype ||
+		    (f->dirty && !(entry & f->write) != !(entry & f->dirty)))
 			ktap_fail(__FILE__, __LINE__, "bad leaf 0x%llx at level %d", entry, level);
-		page.rights = MODEL_R | (entry & RW ? MODEL_W : 0) | (entry & NX ? 0 : MODEL_X);
+		page.rights = MODEL_R | (entry & f->write ? MODEL_W : 0);
+		if (f->exec ? entry & f->exec : !(entry & f->noexec))
+			page.rights |= MODEL_X;
 		return remember(&tlb->pages, &tlb->nr_pages, &tlb->max_pages, &page);
 	}
 }

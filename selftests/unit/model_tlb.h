@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * A model of one CPU's TLB for nested page tables in AMD's format, as unhelpful
+ * A model of one CPU's TLB for nested page tables (AMD's, Intel's), as unhelpful
  * as the architecture allows: it keeps every translation and every entry of the
  * paging structures that it has seen until it is flushed, keeps several for
  * one page, and starts a walk at any structure entry that it remembers.
@@ -16,6 +16,8 @@
 
 #include <linux/types.h>
 
+struct model_format;
+
 #define MODEL_R	1u
 #define MODEL_W	2u
 #define MODEL_X	4u
@@ -30,6 +32,7 @@ struct model_page {
 };
 
 struct model_tlb {
+	const struct model_format *format;
 	struct model_page *pages;
 	unsigned int nr_pages, max_pages;
 	/* structure entries: @pa is the table's, @level that of the entry */
@@ -39,7 +42,8 @@ struct model_tlb {
 };
 
 void model_tlb_free(struct model_tlb *tlb);
-void model_tlb_flush(struct model_tlb *tlb);
+void model_tlb_flush(struct model_tlb *tlb);		/* all; INVEPT global */
+void model_tlb_flush_tag(struct model_tlb *tlb, u64 tag);	/* INVEPT single-context */
 
 /* Does @page translate @gfn? */
 bool model_page_covers(const struct model_page *page, u64 gfn);

@@ -81,7 +81,7 @@ MUTANTS = {
         "view.c", "is_leaf(ops, *slot, level) && (ops->own_rights(*slot) & rights)",
         "level == 1 && (ops->own_rights(*slot) & rights)"),
     "a dropped leaf is not cleared": (
-        "view.c", "\tWRITE_ONCE(*slot, 0);\n\tview->dropped", "\tview->dropped"),
+        "view.c", "\tWRITE_ONCE(*slot, view->views->ops->empty);\n\tview->dropped", "\tview->dropped"),
     "a new root does not drop": (
         "view.c", "\t\tviews->base = base;\n\t\tlist_for_each_entry(view, &views->list, link)\n"
         "\t\t\tdrop_all(view);", "\t\tviews->base = base;"),
@@ -216,12 +216,57 @@ MUTANTS = {
         "entry_npt.c", "\tentry |= kvm_entry & (NPT_PWT | NPT_PCD);\n", ""),
     "PS is kept in a 4K leaf": (
         "entry_npt.c", "\telse if (pat)\n", "\telse\n"),
+    # Intel's entries
+    "EPT: W without dirty": (
+        "entry_ept.c", "(entry & EPT_W) && (!tracked || (entry & EPT_D))", "entry & EPT_W"),
+    "EPT: not accessed, and derived from": (
+        "entry_ept.c", "\tif (tracked && !(entry & EPT_A))\n\t\treturn 0;\n", ""),
+    "EPT: walks set dirty where W is not allowed": (
+        "entry_ept.c", "if (write && (entry & EPT_W))", "if (write)"),
+    "EPT: walks set dirty for reads": (
+        "entry_ept.c", "if (write && (entry & EPT_W))", "if (entry & EPT_W)"),
+    "EPT: walks do not set accessed": (
+        "entry_ept.c", "\tentry |= EPT_A;\n", ""),
+    "EPT: walks set bits that KVM does not use": (
+        "entry_ept.c", "!ept_present(entry) || !ept_tracked(entry))", "!ept_present(entry))"),
+    "EPT: KVM's present bit is ignored": (
+        "entry_ept.c", "(entry & SPTE_MMU_PRESENT) && (entry & EPT_RWX)", "entry & EPT_RWX"),
+    "EPT: hardware's present bits are ignored": (
+        "entry_ept.c", "(entry & SPTE_MMU_PRESENT) && (entry & EPT_RWX)", "entry & SPTE_MMU_PRESENT"),
+    "EPT: an empty slot is special": (
+        "entry_ept.c", "return (entry & ~EPT_SUPPRESS_VE) && !", "return entry && !"),
+    "EPT: what cannot be read is derived from": (
+        "entry_ept.c", "!ept_present(entry) || !(entry & EPT_R)", "!ept_present(entry)"),
+    "EPT: KVM 7's way not to track is ignored": (
+        "entry_ept.c", "(BIT_ULL(52) | BIT_ULL(60))", "BIT_ULL(52)"),
+    "EPT: KVM 6's way not to track is ignored": (
+        "entry_ept.c", "(BIT_ULL(52) | BIT_ULL(60))", "BIT_ULL(60)"),
+    "EPT: X is not taken away": (
+        "entry_ept.c", "\tif (rights & CHARIOT_X)\n\t\tentry", "\tentry"),
+    "EPT: W is not taken away": (
+        "entry_ept.c", "\tif (rights & CHARIOT_W)\n\t\tentry", "\tentry"),
+    "EPT: user mode executes what it may not": (
+        "entry_ept.c", "EPT_X | (kvm_entry & EPT_XU)", "EPT_X | EPT_XU"),
+    "EPT: memory type is lost": (
+        "entry_ept.c", "\tentry |= kvm_entry & EPT_MEMTYPE;\n", ""),
+    "EPT: software bits are copied": (
+        "entry_ept.c", "entry |= kvm_entry & EPT_MEMTYPE;", "entry |= kvm_entry & (EPT_MEMTYPE | SPTE_MMU_PRESENT);"),
+    "EPT: #VE in a leaf": (
+        "entry_ept.c", "EPT_R | EPT_A | EPT_SUPPRESS_VE;", "EPT_R | EPT_A;"),
+    "EPT: #VE in an empty slot": (
+        "entry_ept.c", ".empty\t\t= EPT_SUPPRESS_VE,", ".empty\t\t= 0,"),
+    "EPT: a dropped leaf leaves 0": (
+        "view.c", "WRITE_ONCE(*slot, view->views->ops->empty);", "WRITE_ONCE(*slot, 0);"),
+    "EPT: new tables are full of 0": (
+        "view.c", "\t\tfill_empty(ops, table->entries);\n", ""),
+    "EPT: new roots are full of 0": (
+        "view.c", "\tfill_empty(views->ops, view->root);\n", ""),
     # callers
     "caller: KVM's flushes are not hooked": (
         "test_view_tlb.c", "\tif (all)\n\t\tchariot_views_flush(&w.views);\n\telse\n"
         "\t\tchariot_views_flush_range(&w.views, gfn, nr);", "\t(void)all;"),
     "caller: crossings do not flush the ASID": (
-        "test_view_tlb.c", "\t\t\tif (!w.p.tagged)\n\t\t\t\tv->want_flush = true;\n", ""),
+        "test_view_tlb.c", "\t\t\tif (!w.p.tagged)\n\t\t\t\tv->want_flush_current = true;\n", ""),
     "caller: a fresh root at the old one's page is taken for the old one": (
         "test_view_tlb.c", "\t\tif (!chariot_views_set_base(&w.views, v->root->addr))\n"
         "\t\t\tchariot_views_flush(&w.views);", "\t\tchariot_views_set_base(&w.views, v->root->addr);"),
@@ -232,12 +277,21 @@ MUTANTS = {
         "\t\tchariot_views_set_base(&w.views, v->root->addr);\n"
         "\t\tv->want_flush = true;\n\t\tv->phase = 2;\n\t\treturn;\n"),
     "caller: a fresh root without a flush": (
-        "test_view_tlb.c", "\t\tv->want_flush = true;\n\t\tv->phase = 2;", "\t\tv->phase = 2;"),
+        "test_view_tlb.c", "\t\tv->want_flush_current = true;\n\t\tif (w.p.tagged)\n\t\t\tv->want_flush = true;\n"
+        "\t\tv->phase = 2;", "\t\tv->phase = 2;"),
+    "caller: for a fresh root KVM's own flush is enough (EPT)": (
+        "test_view_tlb.c", "\t\tif (w.p.tagged)\n\t\t\tv->want_flush = true;\n\t\tv->phase = 2;", "\t\tv->phase = 2;"),
+    "caller: a new view without a flush (EPT)": (
+        "test_view_tlb.c", "\t\t/* What the CPU remembers of the last that had this root's page. */\n"
+        "\t\trequest_flush(vcpu);\n", ""),
+    "caller: views are told of a flush-current (EPT)": (
+        "test_view_tlb.c", "(w.p.tagged || !v->want_flush_current)", "!v->want_flush_current"),
+    "caller: a revoke flushes the loaded view only (EPT)": (
+        "test_view_tlb.c", "static void on_acl_flush(struct model_acl *acl, unsigned int vcpu)\n{\n"
+        "\trequest_flush(vcpu);", "static void on_acl_flush(struct model_acl *acl, unsigned int vcpu)\n{\n"
+        "\trequest_flush_loaded(vcpu);"),
     "caller: unlinked tables are freed before the flush": (
         "test_view_tlb.c", "\tif (w.unlinked.users) {", "\tif (0) {"),
-    "caller: a view is destroyed before the flush": (
-        "test_view_tlb.c", "\trequest_flush(vcpu);\n\tw.view[vcpu][domain] = NULL;",
-        "\tw.view[vcpu][domain] = NULL;"),
     "caller: base is the views', not that of the vCPU's root": (
         "test_view_tlb.c", "v->base = v->root->addr;", "v->base = w.views.base;"),
     "caller: gen is read after the ACL": (

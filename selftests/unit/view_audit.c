@@ -22,18 +22,20 @@ struct census {
 	u64 tables, with_leaves, leaves;
 };
 
-static void count(const u64 *table, int level, struct census *census)
+static void count(const struct chariot_entry_ops *ops, const u64 *table, int level,
+		  struct census *census)
 {
 	u64 leaves = 0;
 
 	for (unsigned int i = 0; i < 512; i++) {
+		/* Bit 0 is P on AMD and R on Intel, bit 7 is PS in both formats. */
 		if (!(table[i] & BIT_ULL(0))) {
-			REQUIRE(!table[i]);
+			REQUIRE(table[i] == ops->empty);
 		} else if (level == 1 || (table[i] & BIT_ULL(7))) {
 			leaves++;
 		} else {
 			census->tables++;
-			count(__va(table[i] & GENMASK_ULL(51, 12)), level - 1, census);
+			count(ops, __va(table[i] & GENMASK_ULL(51, 12)), level - 1, census);
 		}
 	}
 	census->leaves += leaves;
@@ -50,7 +52,7 @@ u64 view_audit(struct chariot_views *views)
 		struct census census = { 0 };
 		u64 live = 0, empty = 0;
 
-		count(view->root, view->level, &census);
+		count(views->ops, view->root, view->level, &census);
 		list_for_each(item, &view->live)
 			live++;
 		list_for_each(item, &view->empty)
