@@ -55,6 +55,8 @@ FIXTURE_VARIANT(reclaim)
 
 FIXTURE_VARIANT_ADD(reclaim, small) { .vcpus = 2, .flags = VM_SMALL };
 FIXTURE_VARIANT_ADD(reclaim, huge) { .vcpus = 1 };
+/* KVM may then have a vCPU halt until its page is there, instead of waiting in a fault. */
+FIXTURE_VARIANT_ADD(reclaim, halting) { .vcpus = 2, .flags = VM_SMALL | VM_IRQCHIP };
 FIXTURE_VARIANT_ADD(reclaim, file) { .vcpus = 2, .shared = true };
 
 FIXTURE_SETUP(reclaim)
@@ -424,6 +426,32 @@ TEST_F_TIMEOUT(reclaim, shuffled, 600)
 	stop(_metadata, self, 0);
 	check_forbidden(_metadata, self);
 	TH_LOG("%lu times a page was another one afterwards", moved);
+}
+
+/* KVM throws all of its tables away, and makes them anew by other rules: may large pages hold code? */
+TEST_F_TIMEOUT(reclaim, zapped, 600)
+{
+	static const char path[] = "/sys/module/kvm/parameters/nx_huge_pages";
+	char old[16] = "";
+	unsigned int turn;
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+
+	if (fd < 0 || read(fd, old, sizeof(old) - 1) <= 0 || !write_file(path, "force"))
+		SKIP(return, "%s: %s", path, strerror(errno));
+	close(fd);
+	start(self);
+	for (turn = 0; turn < vm_turns(8); turn++) {
+		wait_for_all(self);
+		EXPECT_TRUE(write_file(path, turn & 1 ? "force" : "off"));
+	}
+	wait_for_all(self);
+	stop(_metadata, self, 0);
+	check_forbidden(_metadata, self);
+	EXPECT_LT(0, chariot_stats(&self->c).roots_changed);
+	/* "Y" and "N" are what it is read as. */
+	write_file(path, old[0] == 'Y' ? "force" : "off");
+	if (old[0] == 'Y')
+		write_file(path, "auto");
 }
 
 static unsigned int faults;

@@ -154,16 +154,19 @@ FIXTURE(fault)
 FIXTURE_VARIANT(fault)
 {
 	u32 vcpus;
+	u32 flags;
 };
 
 FIXTURE_VARIANT_ADD(fault, one) { .vcpus = 1 };
 FIXTURE_VARIANT_ADD(fault, two) { .vcpus = 2 };
+/* KVM may then have a vCPU halt until its page is there, instead of waiting in a fault. */
+FIXTURE_VARIANT_ADD(fault, halting) { .vcpus = 2, .flags = VM_IRQCHIP };
 
-static void bring_up(struct vm *vm, struct chariot *c, u8 **memory, u32 vcpus)
+static void bring_up(struct vm *vm, struct chariot *c, u8 **memory, u32 vcpus, u32 flags)
 {
 	struct chariot_setup setup = { .policy = CHARIOT_POLICY_BLOCK };
 
-	vm_create(vm, vcpus, VM_SMALL);
+	vm_create(vm, vcpus, VM_SMALL | flags);
 	*memory = vm_memory(SIZE, true);
 	if (vm_slot(vm, SLOT, 0, BASE, SIZE, *memory))
 		die("no slot");
@@ -175,18 +178,17 @@ static void bring_up(struct vm *vm, struct chariot *c, u8 **memory, u32 vcpus)
 
 FIXTURE_SETUP(fault)
 {
-	bring_up(&self->vm, &self->c, &self->memory, variant->vcpus);
+	bring_up(&self->vm, &self->c, &self->memory, variant->vcpus, variant->flags);
 	if (!serve_begin(&self->s, &self->vm, self->memory))
 		SKIP(return, "userfaultfd: %s", strerror(errno));
 }
 
 FIXTURE_TEARDOWN(fault)
 {
-	if (self->s.uffd < 0)
-		return;
 	chariot_drain_events(&self->c);
 	close(self->c.fd);
-	serve_end(&self->s);
+	if (self->s.uffd >= 0)
+		serve_end(&self->s);
 	vm_destroy(&self->vm);
 	EXPECT_EQ(0, host_complaints());
 }
@@ -285,6 +287,126 @@ TEST_F_TIMEOUT(fault, read_by_module, 600)
 	EXPECT_EQ(0, chariot_drain_events(&self->c));
 }
 
+/*
+ * A snapshot in the background: all pages are protected at one moment, and whoever writes one waits until it has been
+ * saved. What was saved is the memory as it was at that moment.
+ */
+struct snapshot {
+	struct pollfd fds[2];
+	u8 *memory[2], *saved[2];
+	u8 done[2][GUEST_MEMORY / 4096];
+	volatile unsigned int early;	/* saved because somebody wanted to write */
+};
+
+static void protect(struct snapshot *s, void *start, u64 size, bool on)
+{
+	struct uffdio_writeprotect wp = {
+		.range = { (u64)start, size }, .mode = on ? UFFDIO_WRITEPROTECT_MODE_WP : 0,
+	};
+
+	if (ioctl(s->fds[0].fd, UFFDIO_WRITEPROTECT, &wp))
+		die("UFFDIO_WRITEPROTECT: %m");
+}
+
+static void *saving(void *data)
+{
+	static const u64 size[2] = { GUEST_MEMORY, SIZE };
+	struct snapshot *s = data;
+	struct uffd_msg msg;
+	unsigned int i;
+
+	for (;;) {
+		poll(s->fds, 2, -1);
+		if (s->fds[1].revents)
+			return NULL;
+		while (read(s->fds[0].fd, &msg, sizeof(msg)) == sizeof(msg)) {
+			u8 *page = (u8 *)(msg.arg.pagefault.address & ~4095ull);
+
+			for (i = 0; i < 2; i++) {
+				u64 offset = page - s->memory[i];
+
+				if (offset >= size[i] || s->done[i][offset / 4096])
+					continue;
+				memcpy(s->saved[i] + offset, page, 4096);
+				s->done[i][offset / 4096] = 1;
+				s->early++;
+			}
+			protect(s, page, 4096, false);
+		}
+	}
+}
+
+TEST_F_TIMEOUT(fault, snapshot, 600)
+{
+	static const u64 size[2] = { GUEST_MEMORY, SIZE };
+	struct uffdio_api api = { .api = UFFD_API, .features = UFFD_FEATURE_PAGEFAULT_FLAG_WP };
+	static struct snapshot s;
+	unsigned int turn, i, early;
+	int quit[2];
+	pthread_t thread;
+	u8 *now[2];
+	u64 page;
+
+	/* This test's pages are protected, not missing: a thread of its own serves them. */
+	serve_end(&self->s);
+	s.fds[0] = (struct pollfd){ .fd = syscall(SYS_userfaultfd, O_CLOEXEC | O_NONBLOCK), .events = POLLIN };
+	self->s.uffd = -1;
+	if (ioctl(s.fds[0].fd, UFFDIO_API, &api))
+		SKIP(return, "userfaultfd cannot protect: %s", strerror(errno));
+	s.memory[0] = self->vm.memory;
+	s.memory[1] = self->memory;
+	for (i = 0; i < 2; i++) {
+		struct uffdio_register reg = {
+			.range = { (u64)s.memory[i], size[i] }, .mode = UFFDIO_REGISTER_MODE_WP,
+		};
+
+		s.saved[i] = vm_memory(size[i], true);
+		now[i] = vm_memory(size[i], true);
+		for (page = 0; page < size[i]; page += 4096)
+			*(volatile u8 *)(s.memory[i] + page) = s.memory[i][page];
+		if (ioctl(s.fds[0].fd, UFFDIO_REGISTER, &reg))
+			die("UFFDIO_REGISTER: %m");
+	}
+	ASSERT_EQ(0, pipe(quit));
+	s.fds[1] = (struct pollfd){ .fd = quit[0], .events = POLLIN };
+	ASSERT_EQ(0, pthread_create(&thread, NULL, saving, &s));
+
+	for (turn = 0; turn < vm_turns(4); turn++) {
+		early = s.early;
+		memset(s.done, 0, sizeof(s.done));
+		*(volatile u64 *)vm_at(&self->vm, STOP) = 0;
+		for (i = 0; i < 2; i++) {
+			memcpy(now[i], s.memory[i], size[i]);
+			protect(&s, s.memory[i], size[i], true);
+		}
+		/* The last vCPU's writes are emulated. */
+		vcpu_start(&self->vm.vcpu[0], g_dom1_count, dm(BASE), PAGES, 4096, dm(STOP));
+		if (variant->vcpus > 1)
+			vcpu_start(&self->vm.vcpu[1], g_dom1_count, dm(BASE + PART * 4096), 1, 4096, dm(STOP));
+		wait_change((u64 *)word(self, PAGES - 1), *word(self, PAGES - 1));
+		if (variant->vcpus > 1)
+			wait_change((u64 *)word(self, PART), *word(self, PART));
+		*(volatile u64 *)vm_at(&self->vm, STOP) = 1;
+		for (i = 0; i < variant->vcpus; i++)
+			vcpu_join(&self->vm.vcpu[i]);
+		EXPECT_LE(early + PAGES, s.early);
+		for (i = 0; i < 2; i++) {
+			for (page = 0; page < size[i] / 4096; page++) {
+				if (!s.done[i][page])
+					memcpy(s.saved[i] + page * 4096, s.memory[i] + page * 4096, 4096);
+				EXPECT_EQ(0, memcmp(s.saved[i] + page * 4096, now[i] + page * 4096, 4096))
+					TH_LOG("turn %u: slot %u page 0x%lx was written before it was saved", turn, i, page);
+			}
+			protect(&s, s.memory[i], size[i], false);
+		}
+	}
+	close(quit[1]);
+	pthread_join(thread, NULL);
+	close(quit[0]);
+	close(s.fds[0].fd);
+	EXPECT_EQ(0, chariot_drain_events(&self->c));
+}
+
 /* What is missing when a vCPU gets stuck */
 static const struct {
 	const char *name;
@@ -345,16 +467,16 @@ static void victim(volatile u32 *ready, unsigned int what)
 	struct vm vm;
 	u8 *memory;
 
-	bring_up(&vm, &c, &memory, 2);
+	bring_up(&vm, &c, &memory, 2, what & 1 ? VM_IRQCHIP : 0);
 	vcpu_call(&vm.vcpu[1], g_dom1_store, dm(BASE + 4096), 1);
 	poll_fd.fd = syscall(SYS_userfaultfd, O_CLOEXEC | O_NONBLOCK);
-	reg.range.start = (u64)(missing[what].slot ? memory : vm.memory) + missing[what].offset;
-	reg.range.len = missing[what].size;
+	reg.range.start = (u64)(missing[what / 2].slot ? memory : vm.memory) + missing[what / 2].offset;
+	reg.range.len = missing[what / 2].size;
 	if (ioctl(poll_fd.fd, UFFDIO_API, &api) || madvise((void *)reg.range.start, reg.range.len, MADV_DONTNEED) ||
 	    ioctl(poll_fd.fd, UFFDIO_REGISTER, &reg))
 		die("userfaultfd: %m");
 	*(u64 *)vm_at(&vm, STOP) = 0;
-	vcpu_start(&vm.vcpu[0], missing[what].fn, dm(missing[what].target), 5);
+	vcpu_start(&vm.vcpu[0], missing[what / 2].fn, dm(missing[what / 2].target), 5);
 	if (poll(&poll_fd, 1, 10000) != 1)
 		die("nothing was missing");
 	/* The other vCPU, and an ioctl: they get as far as they get. */
@@ -375,7 +497,7 @@ TEST(killed_while_missing)
 	if (uffd < 0)
 		SKIP(return, "userfaultfd: %s", strerror(errno));
 	close(uffd);
-	for (what = 0; what < ARRAY_SIZE(missing); what++) {
+	for (what = 0; what < 2 * ARRAY_SIZE(missing); what++) {
 		pid_t pid, dead = 0;
 
 		*ready = 0;
@@ -384,7 +506,7 @@ TEST(killed_while_missing)
 			victim(ready, what);
 		for (i = 0; i < 15000 && !*ready; i++)
 			sleep_ms(1);
-		ASSERT_EQ(1, *ready) TH_LOG("%s", missing[what].name);
+		ASSERT_EQ(1, *ready) TH_LOG("%s", missing[what / 2].name);
 		sleep_ms(100);
 		kill(pid, SIGKILL);
 		for (i = 0; i < 10000 && !dead; i++) {
@@ -392,8 +514,8 @@ TEST(killed_while_missing)
 			if (!dead)
 				sleep_ms(1);
 		}
-		ASSERT_EQ(pid, dead) TH_LOG("%s is missing: the process does not die", missing[what].name);
-		EXPECT_TRUE(module_references_fall(references)) TH_LOG("%s", missing[what].name);
+		ASSERT_EQ(pid, dead) TH_LOG("%s is missing: the process does not die", missing[what / 2].name);
+		EXPECT_TRUE(module_references_fall(references)) TH_LOG("%s", missing[what / 2].name);
 	}
 	EXPECT_EQ(0, host_complaints());
 }
