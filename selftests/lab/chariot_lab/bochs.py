@@ -10,7 +10,6 @@ commands go over a serial line (see BochsHost in bochs_host.py).
 import hashlib
 import os
 import shutil
-import subprocess
 
 from . import chroot, image, paths, provision
 from .progress import locked, run_logged, step
@@ -107,16 +106,12 @@ def initramfs():
 
 
 def disk():
-    """The lab host's root disk; Bochs wants whole cylinders, and a bare copy of a part has none."""
-    source = image.host_image()
-    path = source.with_suffix(".bochs")
+    """The lab host's root disk. Bochs wants whole cylinders, and a file system may be smaller than its disk."""
+    path = image.host_image()
     cylinder = 16 * 63 * 512
-    with locked(paths.CACHE / "bochs-disk.lock"):
-        if not path.exists():
-            making = path.with_suffix(".new")
-            subprocess.run(["cp", "--sparse=always", "--reflink=auto", source, making], check=True)
-            os.truncate(making, -(-source.stat().st_size // cylinder) * cylinder)
-            making.rename(path)
+    size = path.stat().st_size
+    if size % cylinder:
+        os.truncate(path, size + cylinder - size % cylinder)
     return path
 
 

@@ -8,8 +8,10 @@ from . import paths
 from .machine import MODES
 from .progress import Failed
 
-#: the kinds of machine that the kselftests run on: mode (none: the usual one), prefix of the scenario's name, time limit
-KSELFTESTS = [("", "", 240), ("ept", "ept-", 60)]
+#: the kinds of machine that the kselftests run on: mode (none: the usual one), prefix of the scenario's name, time limit,
+#: target
+KSELFTESTS = [("", "", 240, "check"), ("ept", "ept-", 60, "check"), ("ept-noad", "ept-noad-", 60, "full"),
+              ("ept-nopml", "ept-nopml-", 60, "full"), ("ept-shadow", "ept-shadow-", 100, "full")]
 
 
 @dataclass
@@ -37,12 +39,12 @@ def scenarios():
     result = {name: Scenario(name=name, **row) for name, row in table.items()}
     folder = paths.PRODUCTS / "kselftests"
     programs = [p.name for p in sorted(folder.iterdir()) if p.suffix != ".sh"] if folder.exists() else []
-    for mode, prefix, seconds in KSELFTESTS:
+    for mode, prefix, seconds, target in KSELFTESTS:
         for program in programs:
             name = f"{prefix}kvm-{program}"
             about = f"kselftest of /dev/chariot{f' ({MODES[mode].about})' if mode else ''}"
             result[name] = Scenario(name=name, command=f"bash /lab/scenarios/kselftest.sh {program}", seconds=seconds,
-                                    about=about, needs=["modules/kvm-chariot.ko"], mode=mode)
+                                    about=about, runs=[target], needs=["modules/kvm-chariot.ko"], mode=mode)
     return result
 
 
