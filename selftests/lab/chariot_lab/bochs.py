@@ -94,9 +94,9 @@ def build():
     return place
 
 
-def initramfs():
-    """The initramfs of the lab host: finds the root disk and the CD."""
-    index = image.ModuleIndex()
+def initramfs(kernel):
+    """The initramfs of a lab host with this kernel: finds the root disk and the CD."""
+    index = image.ModuleIndex(kernel)
     archive = image.basic_archive(paths.LAB / "bochs-initramfs")
     modules = index.ordered(BOOT_MODULES)
     for name in modules:
@@ -105,9 +105,12 @@ def initramfs():
     return archive.bytes()
 
 
-def disk():
-    """The lab host's root disk. Bochs wants whole cylinders, and a file system may be smaller than its disk."""
-    path = image.host_image()
+def disk(kernel):
+    """
+    The root disk of lab hosts with this kernel. Bochs wants whole cylinders, and a file system may be smaller than its
+    disk.
+    """
+    path = image.host_image(kernel)
     cylinder = 16 * 63 * 512
     size = path.stat().st_size
     if size % cylinder:
@@ -115,23 +118,23 @@ def disk():
     return path
 
 
-def make_cd(run, append):
-    """The CD that the lab host boots from, with the build products; run is the folder of this run."""
+def make_cd(run, kernel, append):
+    """The CD that a lab host with this kernel boots from, with the build products; run is the folder of this run."""
     files = build()
     boot = run / "cd"
     boot.mkdir()
     shutil.copy(files / "isolinux.bin", boot)
     shutil.copy(files / "ldlinux.c32", boot)
     (boot / "isolinux.cfg").write_text(f"DEFAULT l\nLABEL l\nKERNEL vmlinuz\nAPPEND initrd=initrd {' '.join(append)}\n")
-    shutil.copy(provision.kernel_image(), boot / "vmlinuz")
-    (boot / "initrd").write_bytes(initramfs())
+    shutil.copy(kernel.image, boot / "vmlinuz")
+    (boot / "initrd").write_bytes(initramfs(kernel))
     run_logged(["xorriso", "-as", "mkisofs", "-R", "-o", run / "cd.iso", "-b", "isolinux/isolinux.bin", "-c",
                 "isolinux/boot.cat", "-no-emul-boot", "-boot-load-size", "4", "-boot-info-table", "-graft-points",
                 f"isolinux={boot}", f"lab={run / 'products'}"], run / "cd.log", "making the CD")
     shutil.rmtree(boot)
 
 
-def configuration(run, port):
+def configuration(run, kernel, port):
     """bochsrc: the machine of a run; it connects to the TCP port for commands."""
     files = build()
     return f"""config_interface: textconfig
@@ -142,7 +145,7 @@ memory: guest={MEMORY}, host={MEMORY}
 romimage: file={files}/BIOS-bochs-latest, options=fastboot
 vgaromimage: file={files}/vgabios.bin
 boot: cdrom
-ata0-master: type=disk, path={disk()}, mode=volatile, journal={run}/disk.changes
+ata0-master: type=disk, path={disk(kernel)}, mode=volatile, journal={run}/disk.changes
 ata1-master: type=cdrom, path={run}/cd.iso, status=inserted
 com1: enabled=1, mode=file, dev={run}/host-console.log
 com2: enabled=1, mode=socket-client, dev=127.0.0.1:{port}

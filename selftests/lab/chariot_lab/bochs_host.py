@@ -34,11 +34,11 @@ class BochsHost(host.LabHost):
         begin = time.monotonic()
         append = ["console=ttyS0,115200", *bochs.KERNEL_OPTIONS, "lab.mode=commands", "lab.emulated=1", "lab.port=ttyS1",
                   *self.machine.kernel_words()]
-        bochs.make_cd(self.run_folder, append)
+        bochs.make_cd(self.run_folder, self.machine.kernel, append)
         with socket.create_server(("127.0.0.1", 0)) as server:
             server.settimeout(60)
             config = self.run_folder / "bochsrc"
-            config.write_text(bochs.configuration(self.run_folder, server.getsockname()[1]))
+            config.write_text(bochs.configuration(self.run_folder, self.machine.kernel, server.getsockname()[1]))
             with (self.run_folder / "emulator.log").open("w") as log:
                 self.qemu = subprocess.Popen([bochs.build() / "bochs", "-q", "-f", config], stdin=subprocess.DEVNULL,
                                              stdout=log, stderr=subprocess.STDOUT, cwd=self.run_folder)

@@ -6,7 +6,7 @@ import os
 import shutil
 import subprocess
 
-from . import chroot, image, paths, provision
+from . import chroot, image, kernels, paths, provision, table
 from .progress import Failed, locked, run_logged, say, step
 
 PARTS = ["modules", "qemu", "kselftests"]
@@ -40,12 +40,12 @@ def _mirror(source, target):
             _install(source / name, target / name)
 
 
-def lab():
-    """The lab itself: disk, initramfs, scenarios."""
-    image.host_image()
-    image.host_initramfs(paths.LAB_BUILD / "host-initrd")
+def lab(kernel):
+    """The lab itself, for lab hosts with this kernel: disk, initramfs, scenarios."""
+    image.host_image(kernel)
+    image.host_initrd(kernel)
     paths.PRODUCTS.mkdir(parents=True, exist_ok=True)
-    _install(provision.kernel_image(), paths.PRODUCTS / "guest" / "vmlinuz")
+    _install(kernels.usual().image, paths.PRODUCTS / "guest" / "vmlinuz")
     _install(paths.LAB / "host-init", paths.PRODUCTS / "lab" / "host-init")
     _mirror(paths.SCENARIOS, paths.PRODUCTS / "scenarios")
     _mirror(paths.SOURCE / "packaging" / "libvirt", paths.PRODUCTS / "libvirt")
@@ -53,18 +53,19 @@ def lab():
     image.guest_initramfs(paths.PRODUCTS / "guest" / "initrd", agent)
 
 
-def module(folder, flags="", to=None, quiet=False):
+def module(folder, kernel, flags="", to=None, quiet=False):
     """
-    Builds one module in the build tree from a copy of its sources, so that nothing is left among them.
+    Builds one module for a kernel, in the tree of that kernel, from a copy of its sources, so that nothing is left among them.
 
     Kbuild decides by times what to build: the copy keeps those of unchanged files.
     """
-    place = to or paths.LAB_BUILD / "modules"
+    place = (to or paths.LAB_BUILD / "modules") / kernel.name
     copy = place / folder
     _mirror_sources(paths.SOURCE / folder, copy)
     _mirror_sources(paths.SOURCE / "include", place / "include")
-    chroot.run(f"make -j{JOBS} -C /lib/modules/{provision.kernel_release()}/build M={chroot.inside(copy)} {flags} modules",
-               place / f"{folder}.log", f"building {folder}", quiet=quiet)
+    chroot.run(f"make -j{JOBS} -C /lib/modules/{kernel.release}/build M={chroot.inside(copy)} {flags} modules",
+               place / f"{folder}.log", f"building {folder} for kernel {kernel.name}", quiet=quiet,
+               tree=kernel.tree)
     return copy / MODULES[folder]
 
 
@@ -78,11 +79,10 @@ def _mirror_sources(source, target):
             path.unlink()
 
 
-def modules():
-    """Both modules, as the lab host and the lab guest load them."""
-    for folder, name in MODULES.items():
-        if (paths.SOURCE / folder / "Kbuild").exists():
-            _install(module(folder), paths.PRODUCTS / "modules" / name)
+def modules(kernel):
+    """Both modules, as a lab host with this kernel and the lab guest load them."""
+    _install(module("kvm-chariot", kernel), table.product(table.HOST_MODULE, kernel.name))
+    _install(module("guest-agent", kernels.usual()), paths.PRODUCTS / "modules" / MODULES["guest-agent"])
 
 
 def _qemu(name, what, key_word, words=(), also=b""):
@@ -155,22 +155,23 @@ def kselftests():
                 path.unlink()
 
 
-def products(parts, keep_going=False, refresh=True):
+def products(parts, keep_going=False, refresh=True, kernel=None):
     """
-    Builds the named parts and then the lab; with keep_going, a part that fails to build stays as it was.
+    Builds the named parts and then the lab, for lab hosts with that kernel (default: the usual one); with keep_going, a part that fails to build stays as it was.
 
     Without refresh the lab's own part is left to a later call.
     """
+    kernel = kernel or kernels.usual()
     paths.LAB_BUILD.mkdir(parents=True, exist_ok=True)
     with locked(paths.LAB_BUILD / f"{parts[0]}.lock" if not refresh else paths.LAB_BUILD / "build.lock"):
         for part in parts:
             if part == "none":
                 continue
             try:
-                {"modules": modules, "qemu": qemu, "kselftests": kselftests}[part]()
+                {"modules": lambda: modules(kernel), "qemu": qemu, "kselftests": kselftests}[part]()
             except Failed as failure:
                 if not keep_going:
                     raise
                 say(f"{failure}; going on without")
         if refresh:
-            lab()
+            lab(kernel)

@@ -4,7 +4,7 @@
 import sys
 import threading
 
-from . import bochs, build, host, ktap, mutants, paths, provision, quality, runner, table
+from . import bochs, build, host, kernels, ktap, mutants, paths, provision, quality, runner, table
 from .progress import Failed, say, step
 
 
@@ -36,6 +36,13 @@ def _qemu():
 
 def _emulator():
     return [] if host.nested_kvm() else _built("the lab's emulator", build.emulator)
+
+
+def _modules():
+    """For the usual kernel, and the host module for those that the kselftests of make check run on."""
+    names = [kernels.USUAL, *sorted({row[1] for row in table.KSELFTESTS if row[1] and row[4] == "check"})]
+    return [result for name in names for result in _built(f"modules for kernel {name}", lambda name=name: build.products(
+        ["modules"], refresh=False, kernel=kernels.KERNELS[name]))]
 
 
 def _sources():
@@ -97,7 +104,7 @@ def _all(target, jobs):
         _safely("QEMU", _qemu) + _safely("emulator", _emulator) + _safely("Bochs", lambda: _built("Bochs", bochs.build))))
     thread.start()
     results += _safely("sources", _sources)
-    results += _safely("modules", lambda: _built("modules", lambda: build.products(["modules"], refresh=False)))
+    results += _safely("modules", _modules)
     results += _safely("kselftests", lambda: _built("kselftests", lambda: build.products(["kselftests"], refresh=False)))
     results += _safely("unit", _unit)
     thread.join()

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Runs commands inside the build tree, with the sources mounted in it, in a mount namespace of their own."""
+"""Runs commands inside a Debian tree, with the sources mounted in it, in a mount namespace of their own."""
 
 import os
 import shlex
@@ -16,11 +16,11 @@ def inside(path):
     return f"{INSIDE}/{path.relative_to(paths.SOURCE)}"
 
 
-def run(command, log, what, quiet=False):
-    """Runs a shell command in the build tree, in the folder of the sources."""
+def run(command, log, what, quiet=False, tree=None):
+    """Runs a shell command in a tree (default: the build tree), in the folder of the sources."""
     if os.geteuid() != 0:
         raise Failed(f"{what} needs root (chroot)")
-    tree = provision.build_tree()
+    tree = tree or provision.build_tree()
     (tree / INSIDE.lstrip("/")).mkdir(exist_ok=True)
     quoted = shlex.quote(str(tree))
     script = (f"set -e; mount --make-rprivate /; mount --bind {shlex.quote(str(paths.SOURCE))} {quoted}{INSIDE}; "

@@ -10,9 +10,10 @@ import sys
 import time
 from pathlib import Path
 
-from . import build, image, paths, provision
+from . import build, image, kernels, paths, provision, table
 from .machine import Machine
 from .progress import Failed, say
+from .table import HOST_MODULE
 
 BOOT_SECONDS = 180
 MEMORY = "3G"
@@ -56,13 +57,13 @@ def acceleration():
 
 def qemu_command(run, mode, machine):
     """The outer QEMU's command line; run is the folder that the lab host sees as /out."""
-    root = image.host_image()
+    root = image.host_image(machine.kernel)
     append = ["console=ttyS0", "mitigations=off", "quiet", "panic=-1", "oops=panic", "nokaslr", "kfence.sample_interval=100",
               "watchdog_thresh=60", "rcupdate.rcu_cpu_stall_timeout=120", f"lab.mode={mode}",
               f"lab.emulated={0 if nested_kvm() else 1}", *machine.kernel_words()]
     command = [*emulator(), *acceleration(), "-smp", "2", "-m", MEMORY, "-nodefaults", "-no-user-config",
-               "-display", "none", "-no-reboot", "-kernel", provision.kernel_image(),
-               "-initrd", paths.LAB_BUILD / "host-initrd", "-append", " ".join(append),
+               "-display", "none", "-no-reboot", "-kernel", machine.kernel.image,
+               "-initrd", image.host_initrd(machine.kernel), "-append", " ".join(append),
                "-drive", f"file={root},if=none,id=root,format=raw,snapshot=on,cache=unsafe",
                "-device", "virtio-blk-pci,drive=root", "-device", "virtio-rng-pci",
                "-fsdev", f"local,id=lab,path={run / 'products'},security_model=none,readonly=on,multidevs=remap",
@@ -78,8 +79,8 @@ def qemu_command(run, mode, machine):
     return [str(word) for word in command]
 
 
-def new_run_folder(name):
-    """A folder for one lab host's life, with the build products as they are now (hard links)."""
+def new_run_folder(name, machine):
+    """A folder for one lab host's life, with the build products for its kernel as they are now (hard links)."""
     stamp = time.strftime("%Y%m%d-%H%M%S")
     for old in sorted(paths.RUNS.glob("*"))[:-KEPT_RUNS]:
         shutil.rmtree(old, ignore_errors=True)
@@ -91,6 +92,10 @@ def new_run_folder(name):
         except FileExistsError:
             continue
     shutil.copytree(paths.PRODUCTS, run / "products", copy_function=os.link, symlinks=True)
+    if machine.kernel_name != kernels.USUAL:
+        (run / "products" / HOST_MODULE).unlink(missing_ok=True)
+        if table.product(HOST_MODULE, machine.kernel_name).exists():
+            os.link(table.product(HOST_MODULE, machine.kernel_name), run / "products" / HOST_MODULE)
     return run
 
 
@@ -121,7 +126,7 @@ class LabHost:
 
     def __init__(self, name, machine=Machine()):
         self.machine = machine
-        self.run_folder = new_run_folder(name)
+        self.run_folder = new_run_folder(name, machine)
         self.qemu = self.port = self.slot = None
         self.pending = b""
 
@@ -215,7 +220,7 @@ class LabHost:
 
 def shell(mode, machine):
     """A lab host with a shell ("shell"), or with a lab guest that has one ("guest"), on this terminal."""
-    run = new_run_folder(mode)
+    run = new_run_folder(mode, machine)
     say("starting the lab host; Ctrl-A X ends it")
     status = subprocess.run(qemu_command(run, mode, machine), check=False).returncode
     shutil.rmtree(run / "products", ignore_errors=True)

@@ -13,15 +13,15 @@ import stat
 import subprocess
 from pathlib import Path
 
-from . import paths, provision
+from . import kernels, paths, provision
 from .progress import locked, run_logged, step
 
 #: loaded by the lab host's initramfs, to find its root and the shared folders
-HOST_BOOT_MODULES = ["virtio_blk", "crc32c_generic", "ext4", "9pnet_virtio", "9p", "virtio_console", "virtio_rng"]
+HOST_BOOT_MODULES = ["virtio_pci", "virtio_blk", "crc32c_generic", "ext4", "9pnet_virtio", "9p", "virtio_console", "virtio_rng"]
 #: kept in the lab host's /lib/modules: enough to run virtual machines
-HOST_MODULE_FOLDERS = ["arch/x86", "block", "crypto", "drivers/block", "drivers/char", "drivers/crypto/ccp", "drivers/net/tun.ko.xz",
-                       "drivers/net/tap.ko.xz", "drivers/vhost", "drivers/virtio", "drivers/vfio", "drivers/iommu",
-                       "fs/9p", "fs/ext4", "fs/jbd2", "fs/fuse", "fs/netfs", "fs/mbcache.ko.xz", "lib", "mm", "net/9p",
+HOST_MODULE_FOLDERS = ["arch/x86", "block", "crypto", "drivers/block", "drivers/char", "drivers/crypto/ccp", "drivers/net/tun",
+                       "drivers/net/tap", "drivers/vhost", "drivers/virtio", "drivers/vfio", "drivers/iommu",
+                       "fs/9p", "fs/ext4", "fs/jbd2", "fs/fuse", "fs/netfs", "fs/mbcache", "lib", "mm", "net/9p",
                        "net/bridge", "net/802", "net/llc", "virt"]
 #: available to the lab guest, loaded by its scenarios
 GUEST_MODULES = ["e1000", "virtio_net", "virtio_blk", "8139cp", "pcnet32", "virtio_rng"]
@@ -30,8 +30,8 @@ GUEST_MODULES = ["e1000", "virtio_net", "virtio_blk", "8139cp", "pcnet32", "virt
 class ModuleIndex:
     """Debian's kernel modules by name, with what each one needs."""
 
-    def __init__(self):
-        self.root = provision.build_tree() / "lib/modules" / provision.kernel_release()
+    def __init__(self, kernel=None):
+        self.root = (kernel or kernels.usual()).modules
         self.files, self.needs = {}, {}
         for line in (self.root / "modules.dep").read_text().splitlines():
             file, _, needs = line.partition(":")
@@ -59,7 +59,8 @@ class ModuleIndex:
 
     def bytes(self, name):
         """The module's file, decompressed."""
-        return lzma.decompress(self.files[name].read_bytes())
+        content = self.files[name].read_bytes()
+        return lzma.decompress(content) if self.files[name].suffix == ".xz" else content
 
 
 def write_if_changed(path, content, mode=0o644):
@@ -122,15 +123,17 @@ def basic_archive(init):
     return archive
 
 
-def host_initramfs(to):
-    """The lab host's initramfs: finds the root disk and the shared folders."""
-    index = ModuleIndex()
+def host_initrd(kernel):
+    """The initramfs of lab hosts with this kernel: finds the root disk and the shared folders."""
+    to = paths.LAB_BUILD / f"host-initrd-{kernel.name}"
+    index = ModuleIndex(kernel)
     archive = basic_archive(paths.LAB / "host-initramfs")
     modules = index.ordered(HOST_BOOT_MODULES)
     for name in modules:
         archive.file(f"modules/{name}.ko", index.bytes(name))
     archive.file("modules/order", "".join(f"{name}\n" for name in modules).encode())
     write_if_changed(to, archive.bytes())
+    return to
 
 
 def guest_initramfs(to, agent=None, extra=()):
@@ -153,34 +156,39 @@ def guest_initramfs(to, agent=None, extra=()):
     write_if_changed(to, archive.bytes())
 
 
-def _image_key():
-    made_of = [provision.tree_key("lab-host"), provision.tree_key("build-tree"), provision.kernel_release(),
-               *HOST_MODULE_FOLDERS, "1"]
+def _image_key(kernel):
+    made_of = [provision.tree_key("lab-host"), provision.tree_key(kernel.tree_name), kernel.release,
+               *HOST_MODULE_FOLDERS, "2"]
     return hashlib.sha256("\n".join(made_of).encode()).hexdigest()[:12]
 
 
-def host_image():
-    """The lab host's root disk, in the cache."""
+def _copy_modules(kernel, target):
+    """The modules that a lab host has, with all that modprobe needs to find them."""
+    target.mkdir(parents=True)
+    for name in HOST_MODULE_FOLDERS:
+        for source in [kernel.modules / "kernel" / name, *(kernel.modules / "kernel").glob(f"{name}.ko*")]:
+            to = target / source.relative_to(kernel.modules)
+            if source.exists():
+                to.parent.mkdir(parents=True, exist_ok=True)
+                subprocess.run(["cp", "-a", source, to], check=True)
+    for file in kernel.modules.glob("modules.*"):
+        shutil.copy(file, target)
+
+
+def host_image(kernel=None):
+    """The root disk of lab hosts with this kernel, in the cache."""
+    kernel = kernel or kernels.usual()
     tree = provision.tree("lab-host")
-    path = paths.CACHE / f"lab-host-{_image_key()}.ext4"
+    path = paths.CACHE / f"lab-host-{_image_key(kernel)}.ext4"
     if path.exists():
         return path
     with locked(paths.CACHE / "lab-host-image.lock"):
         if path.exists():
             return path
-        release = provision.kernel_release()
-        source = provision.build_tree() / "lib/modules" / release
-        target = tree / "lib/modules" / release
-        with step("making the lab host's disk"):
+        with step(f"making the lab host's disk, for kernel {kernel.release}"):
             shutil.rmtree(tree / "lib/modules", ignore_errors=True)
-            target.mkdir(parents=True)
-            for folder in HOST_MODULE_FOLDERS:
-                if (source / "kernel" / folder).exists():
-                    (target / "kernel" / folder).parent.mkdir(parents=True, exist_ok=True)
-                    subprocess.run(["cp", "-a", source / "kernel" / folder, target / "kernel" / folder], check=True)
-            for file in source.glob("modules.*"):
-                shutil.copy(file, target)
-            subprocess.run(["chroot", tree, "depmod", release], check=True)
+            _copy_modules(kernel, tree / "lib/modules" / kernel.release)
+            subprocess.run(["chroot", tree, "depmod", kernel.release], check=True)
             for folder in ("lab", "out"):
                 (tree / folder).mkdir(exist_ok=True)
             making = path.with_suffix(".new")

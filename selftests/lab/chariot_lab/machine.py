@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""What a lab host can be: how its KVM maps guest memory."""
+"""What a lab host can be: which kernel it runs, and how that kernel's KVM maps guest memory."""
 
 from dataclasses import dataclass
+
+from . import kernels
 
 
 @dataclass(frozen=True)
@@ -29,13 +31,19 @@ class Machine:
     """A kind of lab host."""
 
     mode: str = "npt"
+    kernel_name: str = kernels.USUAL
+
+    @property
+    def kernel(self):
+        """The kernel that it runs."""
+        return kernels.KERNELS[self.kernel_name]
 
     def usual(self):
         """Whether this is what is meant when nobody says otherwise."""
         return self == Machine()
 
     def __str__(self):
-        return self.mode
+        return f"{self.mode}, kernel {self.kernel_name}"
 
     def kernel_words(self):
         """What host-init finds on the kernel's command line."""
@@ -52,8 +60,11 @@ def add_arguments(parser):
     parser.add_argument("--mode", choices=MODES, default="npt",
                         help="how the lab host's KVM maps guest memory (default npt): " +
                         "; ".join(f"{name}: {mode.about}" for name, mode in MODES.items()))
+    parser.add_argument("--kernel", choices=kernels.KERNELS, default=kernels.USUAL,
+                        help="the lab host's kernel (default 6.12): " +
+                        "; ".join(f"{name}: {kernel.about}" for name, kernel in kernels.KERNELS.items()))
 
 
 def chosen(args):
     """The machine that a command line asks for."""
-    return Machine(args.mode)
+    return Machine(args.mode, args.kernel)

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """
-What the lab is made from: packages of the machine, and two Debian trees in the cache.
+What the lab is made from: packages of the machine, and Debian trees in the cache.
 
 A tree is keyed by a hash of everything that made it (package list, suites, this file), is made under a temporary
 name and renamed when it is complete, and is never changed afterwards.
@@ -20,6 +20,12 @@ SECURITY = os.environ.get("CHARIOT_SECURITY_MIRROR", "http://security.debian.org
 SOURCES = [f"deb {MIRROR} {SUITE} main", f"deb {MIRROR} {SUITE}-updates main",
            f"deb {SECURITY} {SUITE}-security main", f"deb-src {MIRROR} {SUITE} main",
            f"deb-src {SECURITY} {SUITE}-security main"]
+#: trees that are not (or not only) of that suite: their own suite, and where its packages come from
+OTHER_SOURCES = {
+    "kernel-6.1": ("bookworm", [f"deb {MIRROR} bookworm main", f"deb {MIRROR} bookworm-updates main",
+                                f"deb {SECURITY} bookworm-security main"]),
+    "kernel-backports": (SUITE, [*SOURCES[:3], f"deb {MIRROR} {SUITE}-backports main"]),
+}
 #: change this when a tree must be made anew although nothing else changed
 RECIPE = 1
 
@@ -58,7 +64,8 @@ def install_machine_packages():
 
 def tree_key(name):
     """The hash of what makes the tree name."""
-    made_of = [str(RECIPE), *SOURCES, *sorted(packages(name)), *EXCLUDES]
+    _, sources = OTHER_SOURCES.get(name, (SUITE, SOURCES))
+    made_of = [str(RECIPE), *sources, *sorted(packages(name)), *EXCLUDES]
     return hashlib.sha256("\n".join(made_of).encode()).hexdigest()[:12]
 
 
@@ -75,12 +82,13 @@ def tree(name):
             return path
         making = path.with_suffix(".new")
         shutil.rmtree(making, ignore_errors=True)
+        suite, sources = OTHER_SOURCES.get(name, (SUITE, SOURCES))
         argv = ["mmdebstrap", "--variant=apt", f"--include={','.join(packages(name))}"]
         if name != "build-tree":
             argv += [f"--dpkgopt=path-exclude={pattern}" for pattern in EXCLUDES]
-        with step(f"making the {name} tree ({len(packages(name))} packages and what they need, Debian {SUITE})"):
+        with step(f"making the {name} tree ({len(packages(name))} packages and what they need, Debian {suite})"):
             # The kernel's package makes an initramfs unless told not to: the lab makes its own.
-            run_logged([*argv, SUITE, making, *SOURCES], paths.LAB_BUILD / f"{name}.log", f"making the {name} tree",
+            run_logged([*argv, suite, making, *sources], paths.LAB_BUILD / f"{name}.log", f"making the {name} tree",
                        env=os.environ | {"INITRD": "No"})
             if name == "build-tree":
                 run_logged(["tar", "-C", making / "usr/src", "-xf", making / "usr/src/linux-source-6.12.tar.xz"],
@@ -91,18 +99,5 @@ def tree(name):
 
 
 def build_tree():
-    """The tree in which modules, kselftests and QEMU are built."""
+    """The tree in which Debian 13's modules, the kselftests and QEMU are built."""
     return tree("build-tree")
-
-
-def kernel_release():
-    """The release of the Debian 13 kernel in the build tree."""
-    modules = [p.name for p in (build_tree() / "lib/modules").iterdir() if (p / "build").is_symlink()]
-    if len(modules) != 1:
-        raise Failed(f"expected one kernel in the build tree, found {modules}")
-    return modules[0]
-
-
-def kernel_image():
-    """The Debian 13 kernel that lab host and lab guest boot."""
-    return build_tree() / "boot" / f"vmlinuz-{kernel_release()}"

@@ -7,16 +7,18 @@ import re
 import subprocess
 import tempfile
 
-from . import build, chroot, ktap, paths, provision
+from . import build, chroot, kernels, ktap, paths, provision
 from .progress import Failed
 
 #: what the kernel's checkpatch.pl judges
 KERNEL_STYLE = ["kvm-chariot", "guest-agent", "include/uapi"]
-#: what checkpatch gets wrong: names of the ELF's types; the layout that all TRACE_EVENT headers have; the one file of
-#: an out-of-tree module that is for several kernels
+#: what checkpatch gets wrong: names of the ELF's types; the layout that all TRACE_EVENT headers have; the files of
+#: an out-of-tree module that are for several kernels; a list of names that is used twice
 IGNORE = "CAMELCASE"
 SPECIAL = {"trace.h": "OPEN_ENDED_LINE,PARENTHESIS_ALIGNMENT,SPACING,LONG_LINE",
-           "compat.h": "LINUX_VERSION_CODE,CONSTANT_COMPARISON"}
+           "compat.h": "LINUX_VERSION_CODE,CONSTANT_COMPARISON",
+           "symbol.h": "COMPLEX_MACRO,MACRO_ARG_REUSE,TRAILING_SEMICOLON", "symbol.c": "TRAILING_SEMICOLON",
+           "compat_spte.h": "LINUX_VERSION_CODE,CONSTANT_COMPARISON"}
 CHECKPATCH = "/usr/src/linux-source-6.12/scripts/checkpatch.pl"
 SPDX_FOLDERS = ["kvm-chariot", "guest-agent", "include", "qemu-chariot", "selftests"]
 
@@ -53,17 +55,17 @@ def checkpatch(folder):
     return _outcome(f"style: checkpatch --strict {folder}", complaints)
 
 
-def module_warnings(folder):
-    """Builds a module with W=1 and sparse: no word of either."""
-    log = paths.LAB_BUILD / "checked" / f"{folder}.log"
+def module_warnings(folder, kernel):
+    """Builds a module for a kernel with W=1 and sparse: no word of either."""
+    log = paths.LAB_BUILD / "checked" / kernel.name / f"{folder}.log"
     failed = []
     try:
-        build.module(folder, flags="W=1 C=2 KCFLAGS=-Werror", to=paths.LAB_BUILD / "checked", quiet=True)
+        build.module(folder, kernel, flags="W=1 C=2 KCFLAGS=-Werror", to=paths.LAB_BUILD / "checked", quiet=True)
     except Failed as failure:
         failed = [str(failure)]
     lines = log.read_text(errors="replace").splitlines() if log.exists() else []
     complaints = [line for line in lines if re.search(r"\b(warning|error):", line)]
-    return _outcome(f"warnings: {folder} with W=1 and sparse", complaints or failed)
+    return _outcome(f"warnings: {folder} with W=1 and sparse, kernel {kernel.name}", complaints or failed)
 
 
 def headers():
@@ -112,5 +114,5 @@ def run():
     for folder in KERNEL_STYLE:
         if any((paths.SOURCE / folder).glob("*.[ch]")):
             results.append(checkpatch(folder))
-    results += [module_warnings(folder) for folder in build.MODULES]
+    results += [module_warnings(folder, kernels.usual()) for folder in build.MODULES]
     return results

@@ -47,7 +47,8 @@ class Runner:
 
     def _kind(self, scenario):
         """The kind of machine that a scenario runs on."""
-        return dataclasses.replace(self.machine, mode=scenario.mode or self.machine.mode)
+        return dataclasses.replace(self.machine, mode=scenario.mode or self.machine.mode,
+                                   kernel_name=scenario.kernel or self.machine.kernel_name)
 
     def _next(self, number, kind):
         """
@@ -72,7 +73,7 @@ class Runner:
         try:
             while entry := self._next(number, kind):
                 scenario, tries = entry
-                missing = scenario.missing()
+                missing = scenario.missing(self._kind(scenario).kernel_name)
                 if missing:
                     self._report(scenario, [ktap.Result(f"{scenario.name}: needs {', '.join(missing)}, which did not "
                                                         "build", ktap.FAILED)], 0, None)

@@ -4,14 +4,24 @@
 import tomllib
 from dataclasses import dataclass, field
 
-from . import paths
+from . import kernels, paths
 from .machine import MODES
 from .progress import Failed
 
-#: the kinds of machine that the kselftests run on: mode (none: the usual one), prefix of the scenario's name, time limit,
-#: target
-KSELFTESTS = [("", "", 240, "check"), ("ept", "ept-", 60, "check"), ("ept-noad", "ept-noad-", 60, "full"),
-              ("ept-nopml", "ept-nopml-", 60, "full"), ("ept-shadow", "ept-shadow-", 100, "full")]
+HOST_MODULE = "modules/kvm-chariot.ko"
+#: the kinds of machine that the kselftests run on: mode and kernel (none: the usual one), prefix of the scenario's name,
+#: time limit, target, which programs (none: all)
+KSELFTESTS = [("", "", "", 240, "check", ()), ("ept", "", "ept-", 60, "check", ()),
+              ("", "6.1", "6.1-", 240, "check", ("attach", "crossings", "memslots", "mmio", "stack")),
+              ("ept-noad", "", "ept-noad-", 60, "full", ()), ("ept-nopml", "", "ept-nopml-", 60, "full", ()),
+              ("ept-shadow", "", "ept-shadow-", 100, "full", ())]
+
+
+def product(name, kernel_name=kernels.USUAL):
+    """Where the build product is that a lab host with that kernel sees as /lab/<name>."""
+    if kernel_name != kernels.USUAL and name == HOST_MODULE:
+        return paths.KERNEL_PRODUCTS / kernel_name / name
+    return paths.PRODUCTS / name
 
 
 @dataclass
@@ -26,10 +36,11 @@ class Scenario:
     needs: list = field(default_factory=list)
     alone: bool = False
     mode: str = ""
+    kernel: str = ""
 
-    def missing(self):
-        """The build products that it needs and that are not there."""
-        return [need for need in self.needs if not (paths.PRODUCTS / need).exists()]
+    def missing(self, kernel_name=kernels.USUAL):
+        """The build products that it needs, in a lab host with that kernel, and that are not there."""
+        return [need for need in self.needs if not product(need, kernel_name).exists()]
 
 
 def scenarios():
@@ -39,13 +50,19 @@ def scenarios():
     result = {name: Scenario(name=name, **row) for name, row in table.items()}
     folder = paths.PRODUCTS / "kselftests"
     programs = [p.name for p in sorted(folder.iterdir()) if p.suffix != ".sh"] if folder.exists() else []
-    for mode, prefix, seconds, target in KSELFTESTS:
-        for program in programs:
+    for mode, kernel, prefix, seconds, target, chosen in KSELFTESTS:
+        where = ", ".join([*([MODES[mode].about] if mode else []), *([f"kernel {kernel}"] if kernel else [])])
+        for program in [p for p in programs if p in (chosen or programs)]:
             name = f"{prefix}kvm-{program}"
-            about = f"kselftest of /dev/chariot{f' ({MODES[mode].about})' if mode else ''}"
+            about = f"kselftest of /dev/chariot{where and f' ({where})'}"
             result[name] = Scenario(name=name, command=f"bash /lab/scenarios/kselftest.sh {program}", seconds=seconds,
-                                    about=about, runs=[target], needs=["modules/kvm-chariot.ko"], mode=mode)
+                                    about=about, runs=[target], needs=[HOST_MODULE], mode=mode, kernel=kernel)
     return result
+
+
+def other_kernels(chosen):
+    """The kernels, beside the usual one, that some of the scenarios name."""
+    return sorted({scenario.kernel for scenario in chosen} - {"", kernels.USUAL})
 
 
 def select(names, target=None):
