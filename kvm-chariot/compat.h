@@ -9,6 +9,40 @@
 
 #include <linux/ftrace.h>
 #include <linux/kvm_host.h>
+#include <linux/version.h>
+#include <asm/msr.h>
+
+/* In arch/x86/kvm/{mmu,regs,x86}.h since 7.3, before in the public header: the same. */
+#ifndef EMULTYPE_SKIP
+#define EMULTYPE_SKIP			BIT(2)
+#endif
+int kvm_emulate_instruction(struct kvm_vcpu *vcpu, int emulation_type);
+unsigned long kvm_get_linear_rip(struct kvm_vcpu *vcpu);
+gpa_t kvm_mmu_gva_to_gpa_read(struct kvm_vcpu *vcpu, gva_t gva, struct x86_exception *exception);
+gpa_t kvm_mmu_gva_to_gpa_write(struct kvm_vcpu *vcpu, gva_t gva, struct x86_exception *exception);
+int kvm_mmu_page_fault(struct kvm_vcpu *vcpu, gpa_t gpa, u64 error_code, void *insn, int insn_len);
+int kvm_skip_emulated_instruction(struct kvm_vcpu *vcpu);
+
+#include "symbol.h"
+
+/* The name of newer kernels */
+#ifndef rdmsrl
+#define rdmsrl(msr, val)		rdmsrq(msr, val)
+#endif
+
+/* The function by which KVM flushes a range: (kvm, first gfn, number of pages) */
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 4, 0)
+#define CHARIOT_KVM_FLUSH_RANGE		"kvm_flush_remote_tlbs_range"
+#else
+#define CHARIOT_KVM_FLUSH_RANGE		"kvm_flush_remote_tlbs_with_address"
+#endif
+
+/* In arch/x86/kvm/x86.h since 7.3: its place in enum kvm_apicv_inhibit */
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(7, 3, 0)
+#define CHARIOT_INHIBIT_SEV		10
+#else
+#define CHARIOT_INHIBIT_SEV		APICV_INHIBIT_REASON_SEV
+#endif
 
 /* arch/x86/kvm/kvm_emulate.h: what the emulator's memory callbacks return */
 #define CHARIOT_X86EMUL_CONTINUE	0
@@ -24,6 +58,18 @@ static inline void chariot_reg_mark_dirty(struct kvm_vcpu *vcpu, int reg)
 {
 	__set_bit(reg, (unsigned long *)&vcpu->arch.regs_avail);
 	__set_bit(reg, (unsigned long *)&vcpu->arch.regs_dirty);
+}
+
+/* RIP is no longer one of vcpu->arch.regs[] since 7.3. */
+static inline void chariot_rip_write(struct kvm_vcpu *vcpu, unsigned long rip)
+{
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(7, 3, 0)
+	vcpu->arch.rip = rip;
+	chariot_reg_mark_dirty(vcpu, VCPU_REG_RIP);
+#else
+	vcpu->arch.regs[VCPU_REGS_RIP] = rip;
+	chariot_reg_mark_dirty(vcpu, VCPU_REGS_RIP);
+#endif
 }
 
 /* arch/x86/kvm/kvm_cache_regs.h, smm.h */
@@ -51,7 +97,7 @@ static inline bool chariot_vm_is_confidential(struct kvm *kvm)
 		return true;
 #endif
 	/* KVM_SEV_INIT leaves no other public trace on a VM of the default type. */
-	return test_bit(APICV_INHIBIT_REASON_SEV, &kvm->arch.apicv_inhibit_reasons);
+	return test_bit(CHARIOT_INHIBIT_SEV, &kvm->arch.apicv_inhibit_reasons);
 }
 
 #endif

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * The entry format of AMD nested page tables, and the software bits that KVM
- * (6.1 to 6.12) keeps in its own entries. KVM's side is arch/x86/kvm/mmu/spte.h,
+ * (6.1 to 7.3) keeps in its own entries. KVM's side is arch/x86/kvm/mmu/spte.h,
  * which no header package carries: the few bits that matter are repeated here.
  *
  * Entries of ours have the accessed bit set, and dirty where they are writable:
@@ -12,11 +12,12 @@
 #include <linux/bits.h>
 #include <linux/types.h>
 
+#include "compat_spte.h"
 #include "view.h"
 
 #define NPT_P			BIT_ULL(0)
 #define NPT_W			BIT_ULL(1)
-#define NPT_U			BIT_ULL(2)	/* guest accesses count as user accesses */
+#define NPT_U			BIT_ULL(2)	/* as KVM has it: see npt_derive() */
 #define NPT_PWT			BIT_ULL(3)
 #define NPT_PCD			BIT_ULL(4)
 #define NPT_A			BIT_ULL(5)
@@ -29,9 +30,6 @@
 
 /* KVM's: the entry is one that the MMU made, neither MMIO nor frozen. */
 #define SPTE_MMU_PRESENT	BIT_ULL(11)
-/* KVM's: how accessed and dirty are tracked; 1: not by the hardware's bits. */
-#define SPTE_AD_TYPE		GENMASK_ULL(53, 52)
-#define SPTE_AD_DISABLED	BIT_ULL(52)
 
 static bool npt_present(u64 entry)
 {
@@ -65,7 +63,7 @@ static unsigned int npt_rights(u64 entry)
 	bool tracked = (entry & SPTE_AD_TYPE) != SPTE_AD_DISABLED;
 	unsigned int rights = CHARIOT_R;
 
-	if (!npt_present(entry) || !(entry & NPT_U))
+	if (!npt_present(entry))
 		return 0;
 	if (tracked && !(entry & NPT_A))
 		return 0;
@@ -91,8 +89,13 @@ static u64 npt_derive(u64 kvm_entry, u64 pa, int level, unsigned int rights)
 	u64 entry = pa & NPT_ADDR;
 	bool pat = (kvm_entry & NPT_PS) && (kvm_entry & NPT_PAT_LARGE);
 
-	entry |= NPT_P | NPT_U | NPT_A;
-	entry |= kvm_entry & (NPT_PWT | NPT_PCD);
+	entry |= NPT_P | NPT_A;
+	/*
+	 * Guest accesses count as user accesses, so that KVM sets U; but where it
+	 * uses GMET (7.3 and later) it clears U, for the guest's kernel may not
+	 * execute what is U then.
+	 */
+	entry |= kvm_entry & (NPT_U | NPT_PWT | NPT_PCD);
 	if (level > CHARIOT_LEVEL_4K)
 		entry |= NPT_PS | (pat ? NPT_PAT_LARGE : 0);
 	else if (pat)

@@ -6,7 +6,6 @@
 #ifndef CHARIOT_GUEST_H
 #define CHARIOT_GUEST_H
 
-#include <linux/kvm_host.h>
 #include <linux/pagemap.h>
 
 #include "compat.h"

@@ -195,7 +195,7 @@ static struct chariot_hook hooks[HOOKS] = {
 	[HOOK_AGE] = { "kvm_age_gfn", on_age },
 	[HOOK_MMU_LOAD] = { "kvm_mmu_load", on_mmu_load },
 	[HOOK_PAGE_FAULT] = { "kvm_mmu_page_fault", on_page_fault, replace_page_fault },
-	[HOOK_FLUSH_RANGE] = { "kvm_flush_remote_tlbs_range", on_flush_range,
+	[HOOK_FLUSH_RANGE] = { CHARIOT_KVM_FLUSH_RANGE, on_flush_range,
 			       replace_flush_range },
 	[HOOK_WRITE] = { "emulator_write_emulated", on_emulator_write, replace_write_emulated },
 	[HOOK_CMPXCHG] = { "emulator_cmpxchg_emulated", on_emulator_write,

@@ -6,7 +6,7 @@
 #ifndef CHARIOT_HOOK_H
 #define CHARIOT_HOOK_H
 
-#include <linux/kvm_host.h>
+#include "compat.h"
 
 struct chariot_mode;
 struct pt_regs;

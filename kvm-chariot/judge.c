@@ -230,7 +230,8 @@ static int resolve(struct chariot_fault *f)
 	present = mode->entry->present(entry) && mode->entry->rights(entry);
 	ret = kvm_mmu_page_fault(vcpu, f->gpa, mode->error_for_kvm(f->error_code, present, mmio),
 				 f->insn, f->insn_len);
-	if (ret != 1 || mmio)
+	/* What is above 0 tells how KVM fixed it (a kernel's own matter): the guest goes on. */
+	if (ret <= 0 || mmio)
 		return ret;
 
 	/* KVM may have slept: what was judged before may not hold any more. */

@@ -10,13 +10,13 @@
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
 #include <linux/delay.h>
-#include <linux/kvm_host.h>
 #include <linux/miscdevice.h>
 #include <linux/module.h>
 #include <linux/poll.h>
 #include <linux/sched/signal.h>
 
 #include "acl.h"
+#include "compat.h"
 #include "hook.h"
 #include "mode.h"
 #include "record.h"

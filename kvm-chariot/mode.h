@@ -6,7 +6,7 @@
 #ifndef CHARIOT_MODE_H
 #define CHARIOT_MODE_H
 
-#include <linux/kvm_host.h>
+#include "compat.h"
 
 #include "view.h"
 

@@ -87,6 +87,11 @@ static void npt_enter_nested(struct chariot_hook *hook, struct pt_regs *regs)
 	kvm_make_request(KVM_REQ_LOAD_MMU_PGD, vcpu);
 }
 
+static int npt_skip(struct kvm_vcpu *vcpu)
+{
+	return kvm_skip_emulated_instruction(vcpu);
+}
+
 const struct chariot_mode chariot_mode_npt = {
 	.name = "NPT",
 	.info_bit = CHARIOT_MODE_NPT,
@@ -100,5 +105,5 @@ const struct chariot_mode chariot_mode_npt = {
 	.usable = npt_usable,
 	.decode = npt_decode,
 	.error_for_kvm = npt_error_for_kvm,
-	.skip = kvm_skip_emulated_instruction,
+	.skip = npt_skip,
 };

@@ -262,7 +262,6 @@ struct ymm {
 static void read_register(unsigned int reg, struct ymm *to)
 {
 	fpregs_lock();
-	fpregs_assert_state_consistent();
 	if (test_thread_flag(TIF_NEED_FPU_LOAD))
 		switch_fpu_return();
 	switch (reg) {
@@ -314,7 +313,7 @@ int chariot_emulate_vector(struct chariot_vm *vm, struct chariot_vcpu *cv, u32 d
 	if (ret)
 		return -EOPNOTSUPP;
 
-	vcpu->arch.regs[VCPU_REGS_RIP] = chariot_guest_reg(vcpu, VCPU_REGS_RIP) + insn.len;
-	chariot_reg_mark_dirty(vcpu, VCPU_REGS_RIP);
+	/* The linear address is RIP itself: such a guest's kernel runs in 64-bit mode. */
+	chariot_rip_write(vcpu, kvm_get_linear_rip(vcpu) + insn.len);
 	return 1;
 }

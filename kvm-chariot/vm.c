@@ -216,6 +216,8 @@ struct chariot_vm *chariot_vm_attach(const struct chariot_attach *req)
 	int ret;
 
 	ret = check_request(req);
+	if (!ret)
+		ret = chariot_symbol_find_kvm();
 	if (ret)
 		return ERR_PTR(ret);
 
@@ -324,7 +326,7 @@ int chariot_vm_add_domain(struct chariot_vm *vm, const struct chariot_domain *re
 	if (!domain->declared) {
 		domain->declared = true;
 		domain->policy = req->policy;
-		strscpy(domain->name, req->name);
+		strscpy(domain->name, req->name, sizeof(domain->name));
 		vm->declared |= BIT(req->id);
 		ret = 0;
 	}
@@ -404,7 +406,7 @@ int chariot_vm_get_domain_stats(struct chariot_vm *vm, struct chariot_domain_sta
 	out->id = id;
 	out->policy = domain->policy;
 	out->up = domain->up;
-	strscpy(out->name, domain->name);
+	strscpy(out->name, domain->name, sizeof(out->name));
 	out->crossings_in = atomic64_read(&domain->crossings_in);
 	out->crossings_out = atomic64_read(&domain->crossings_out);
 	out->fills = atomic64_read(&domain->fills);

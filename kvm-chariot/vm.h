@@ -18,7 +18,7 @@
 #ifndef CHARIOT_VM_H
 #define CHARIOT_VM_H
 
-#include <linux/kvm_host.h>
+#include "compat.h"
 #include <linux/mutex.h>
 #include <linux/refcount.h>
 #include <linux/xarray.h>

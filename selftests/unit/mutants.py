@@ -208,12 +208,14 @@ MUTANTS = {
     "dirty is left to the CPU": (
         "entry_npt.c", "entry |= NPT_W | NPT_D;", "entry |= NPT_W;"),
     "accessed is left to the CPU": (
-        "entry_npt.c", "entry |= NPT_P | NPT_U | NPT_A;", "entry |= NPT_P | NPT_U;"),
+        "entry_npt.c", "entry |= NPT_P | NPT_A;", "entry |= NPT_P;"),
+    "U is set where KVM clears it": (
+        "entry_npt.c", "entry |= NPT_P | NPT_A;", "entry |= NPT_P | NPT_A | NPT_U;"),
     "software bits are copied": (
-        "entry_npt.c", "entry |= kvm_entry & (NPT_PWT | NPT_PCD);",
-        "entry |= kvm_entry & (NPT_PWT | NPT_PCD | SPTE_MMU_PRESENT);"),
+        "entry_npt.c", "entry |= kvm_entry & (NPT_U | NPT_PWT | NPT_PCD);",
+        "entry |= kvm_entry & (NPT_U | NPT_PWT | NPT_PCD | SPTE_MMU_PRESENT);"),
     "memory type is lost": (
-        "entry_npt.c", "\tentry |= kvm_entry & (NPT_PWT | NPT_PCD);\n", ""),
+        "entry_npt.c", "entry |= kvm_entry & (NPT_U | NPT_PWT | NPT_PCD);", "entry |= kvm_entry & NPT_U;"),
     "PS is kept in a 4K leaf": (
         "entry_npt.c", "\telse if (pat)\n", "\telse\n"),
     # Intel's entries
