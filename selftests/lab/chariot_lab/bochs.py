@@ -31,7 +31,7 @@ BOOT_MODULES = ["ata_piix", "sd_mod", "sr_mod", "isofs", "crc32c_generic", "ext4
 MEMORY = 1536
 #: Instructions in a second of the machine's time: time limits inside mean the same everywhere. The processor says that it has
 #: 3.5 GHz, and the kernel would believe it: its clock would be slower than its timers.
-IPS = 500000000
+IPS = 200000000
 KERNEL_OPTIONS = ["mitigations=off", "quiet", "panic=-1", "oops=panic", "nokaslr", "watchdog_thresh=60",
                   "rcupdate.rcu_cpu_stall_timeout=120", "kvm_intel.enable_apicv=0", f"tsc_early_khz={IPS // 1000}"]
 PATCH = paths.LAB / "bochs.patch"
