@@ -5,7 +5,7 @@
 KDIR ?= /lib/modules/$(shell uname -r)/build
 LAB := selftests/lab/lab
 
-.PHONY: all modules install clean help qemu check check-long check-full demo bench lab
+.PHONY: all modules install clean help qemu check check-long check-full check-matrix demo bench lab
 
 all: modules
 
@@ -35,6 +35,9 @@ check-long: lab
 check-full: lab
 	$(LAB) check --target full
 
+check-matrix: lab
+	$(LAB) matrix
+
 demo: lab
 	$(LAB) demo
 
@@ -52,6 +55,7 @@ help:
 	@echo '  check         every test; ends with "N passed, N failed, N skipped"'
 	@echo '  check-long    the same, with the scenarios that take long'
 	@echo '  check-full    the same, with those that take very long: whole machines on the Intel emulator'
+	@echo '  check-matrix  each mode of KVM, on each kernel, with each test; the table is docs/matrix.md. Takes hours'
 	@echo '  bench         what isolation costs, as a table'
 	@echo '  qemu          QEMU with the chariot-pci device, in build/lab/products/qemu'
 	@echo '  $(LAB) --help  the lab itself: single scenarios, shells, scripts'

@@ -115,4 +115,5 @@ def run():
         if any((paths.SOURCE / folder).glob("*.[ch]")):
             results.append(checkpatch(folder))
     results += [module_warnings(folder, kernels.usual()) for folder in build.MODULES]
+    results.append(module_warnings("kvm-chariot", kernels.KERNELS["6.1"]))
     return results

@@ -6,7 +6,7 @@ import sys
 import threading
 import time
 
-from . import health, ktap
+from . import health, ktap, outcomes
 from .bochs_host import lab_host as new_lab_host
 from .machine import Machine
 from .progress import Failed, say
@@ -130,13 +130,14 @@ class Runner:
                     problems.append(f"{log.name}: {sick[0]}" + (f" (and {len(sick) - 1} more)" if sick[1:] else ""))
         results += [ktap.Result(f"{scenario.name}: {problem}", ktap.FAILED) for problem in problems]
         if not problems:
-            results.append(ktap.Result(f"{scenario.name}: kernel logs clean", ktap.PASSED))
+            results.append(ktap.Result(f"{scenario.name}: {outcomes.CLEAN_LOGS}", ktap.PASSED))
         self._report(scenario, results, time.monotonic() - begin, folder)
         return not problems
 
     def _report(self, scenario, results, seconds, folder):
         with self.lock:
             self.results += results
+            outcomes.note(self._kind(scenario), scenario.name, results)
             self.missing.discard(scenario.name)
             failed = [r for r in results if r.outcome == ktap.FAILED]
             say(f"{'FAILED' if failed else 'ok    '} {scenario.name}: {ktap.summary(results)} in {seconds:.0f} s")

@@ -1,0 +1,36 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Remembers what became of each test on each kind of machine, for the matrix."""
+
+import json
+import re
+
+from . import ktap, paths
+
+#: the runner's own test, which every scenario has
+CLEAN_LOGS = "kernel logs clean"
+FILE = paths.LAB_BUILD / "outcomes.jsonl"
+
+
+def plain_name(scenario):
+    """The test that a scenario is: scenarios for a kind of machine have a prefix for it."""
+    found = re.fullmatch(r"[a-z0-9.-]+-(kvm-.*|isolated)", scenario)
+    return found.group(1) if found else scenario
+
+
+def note(kind, scenario, results):
+    """Remembers what became of a scenario on that kind of machine."""
+    entry = {"mode": kind.mode, "kernel": kind.kernel_name, "test": plain_name(scenario),
+             "passed": sum(r.outcome == ktap.PASSED and not r.name.endswith(CLEAN_LOGS) for r in results),
+             "failed": [r.name for r in results if r.outcome == ktap.FAILED],
+             "skipped": [r.reason or r.name for r in results if r.outcome == ktap.SKIPPED]}
+    FILE.parent.mkdir(parents=True, exist_ok=True)
+    with FILE.open("a") as file:
+        file.write(json.dumps(entry) + "\n")
+
+
+def all_noted():
+    """The last outcome by mode, kernel and test."""
+    if not FILE.exists():
+        return {}
+    entries = [json.loads(line) for line in FILE.read_text().splitlines()]
+    return {(e["mode"], e["kernel"], e["test"]): e for e in entries}
