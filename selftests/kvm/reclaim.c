@@ -261,6 +261,14 @@ static u64 swapped(FIXTURE_DATA(reclaim) *self, u64 from, u64 pages, bool shared
 	return found;
 }
 
+/* Old kernels (6.1) keep what was used since they looked the last time: they find it unused the second time. */
+static int page_out(FIXTURE_DATA(reclaim) *self)
+{
+	int ret = madvise(self->memory, SIZE, MADV_PAGEOUT);
+
+	return ret ? ret : madvise(self->memory, SIZE, MADV_PAGEOUT);
+}
+
 /* What the domain wrote comes back from swap: to the domain, to the kernel and to the host. */
 TEST_F_TIMEOUT(reclaim, swapped_out, 600)
 {
@@ -277,7 +285,7 @@ TEST_F_TIMEOUT(reclaim, swapped_out, 600)
 	for (turn = 1; turn <= vm_turns(4); turn++) {
 		vcpu_call(&self->vm.vcpu[0], g_dom1_pages, dm(BASE + IDLE * 4096), IDLE_PAGES, 1000 * turn, 4096);
 		vcpu_call(&self->vm.vcpu[0], g_dom1_store, dm(BASE + PART * 4096 + 8), turn);
-		ASSERT_EQ(0, madvise(self->memory, SIZE, MADV_PAGEOUT));
+		ASSERT_EQ(0, page_out(self));
 		out += swapped(self, IDLE, IDLE_PAGES, variant->shared);
 		for (page = IDLE; page < IDLE + IDLE_PAGES; page++) {
 			const char *load = page & 1 ? g_dom1_load : g_core_load;
@@ -301,7 +309,7 @@ TEST_F_TIMEOUT(reclaim, swapped_out, 600)
 	start(self);
 	for (turn = 0; turn < vm_turns(15); turn++) {
 		wait_for_all(self);
-		ASSERT_EQ(0, madvise(self->memory, SIZE, MADV_PAGEOUT));
+		ASSERT_EQ(0, page_out(self));
 		out += swapped(self, 0, COUNTED, variant->shared);
 	}
 	wait_for_all(self);
