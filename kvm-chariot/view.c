@@ -40,7 +40,9 @@
 struct chariot_view_table {
 	struct list_head link;		/* chariot_view.live or .empty, or the caller's list */
 	u64 *entries;
-	int level;			/* of its entries; set when it is linked */
+	u64 *gfns;			/* by_gva: the guest's page that each leaf maps */
+	u64 first;			/* what its first entry maps; set when it is linked, */
+	int level;			/* of its entries, too */
 	unsigned int leaves;		/* present leaves in this table */
 };
 
@@ -81,27 +83,43 @@ static void fill_empty(const struct chariot_entry_ops *ops, u64 *entries)
 		entries[i] = ops->empty;
 }
 
-static struct chariot_view_table *table_alloc(void)
+/* Pages that a table takes. */
+static unsigned int table_pages(const struct chariot_views *views)
 {
-	struct chariot_view_table *table = kmalloc(sizeof(*table), GFP_KERNEL_ACCOUNT);
+	return views->by_gva ? 2 : 1;
+}
+
+static struct chariot_view_table *table_alloc(bool by_gva)
+{
+	struct chariot_view_table *table = kzalloc(sizeof(*table), GFP_KERNEL_ACCOUNT);
 
 	if (!table)
 		return NULL;
 	table->entries = (u64 *)get_zeroed_page(GFP_KERNEL_ACCOUNT);
-	if (!table->entries) {
-		kfree(table);
-		return NULL;
+	if (!table->entries)
+		goto free_table;
+	if (by_gva) {
+		table->gfns = (u64 *)get_zeroed_page(GFP_KERNEL_ACCOUNT);
+		if (!table->gfns)
+			goto free_entries;
 	}
-	table->leaves = 0;
 	INIT_LIST_HEAD(&table->link);
 	set_page_private(virt_to_page(table->entries), (unsigned long)table);
 	return table;
+
+free_entries:
+	free_page((unsigned long)table->entries);
+free_table:
+	kfree(table);
+	return NULL;
 }
 
 static void table_free(struct chariot_view_table *table)
 {
 	set_page_private(virt_to_page(table->entries), 0);
 	free_page((unsigned long)table->entries);
+	if (table->gfns)
+		free_page((unsigned long)table->gfns);
 	kfree(table);
 }
 
@@ -147,6 +165,33 @@ static void drop_all(struct chariot_view *view)
 	list_for_each_entry_safe(table, next, &view->live, link) {
 		for (i = 0; i < ENTRIES && table->leaves; i++) {
 			if (is_leaf(ops, table->entries[i], table->level))
+				drop_leaf(view, &table->entries[i]);
+		}
+	}
+}
+
+/*
+ * @view->views->lock must be held, and gen raised. drop_range() for a view by
+ * gva: [gfn, gfn + nr) are the guest's pages, which any leaf may map.
+ */
+static void drop_gfns(struct chariot_view *view, u64 gfn, u64 nr, unsigned int rights)
+{
+	const struct chariot_entry_ops *ops = view->views->ops;
+	struct chariot_view_table *table, *next;
+	unsigned int i, left;
+	u64 pages, entry;
+
+	lockdep_assert_held(&view->views->lock);
+
+	list_for_each_entry_safe(table, next, &view->live, link) {
+		pages = level_pages(table->level);
+		for (i = 0, left = table->leaves; left; i++) {
+			entry = table->entries[i];
+			if (!is_leaf(ops, entry, table->level))
+				continue;
+			left--;
+			if (table->gfns[i] < gfn + nr && table->gfns[i] + pages > gfn &&
+			    (ops->own_rights(entry) & rights))
 				drop_leaf(view, &table->entries[i]);
 		}
 	}
@@ -218,6 +263,7 @@ void chariot_views_init(struct chariot_views *views, const struct chariot_entry_
 {
 	spin_lock_init(&views->lock);
 	views->ops = ops;
+	views->by_gva = false;
 	views->gen = 1;
 	views->base = CHARIOT_BASE_NONE;
 	INIT_LIST_HEAD(&views->list);
@@ -271,6 +317,7 @@ struct chariot_view *chariot_view_create(struct chariot_views *views, u32 domain
 	view->domain = domain;
 	view->vcpu = vcpu;
 	view->level = level;
+	view->base = CHARIOT_BASE_NONE;
 	INIT_LIST_HEAD(&view->live);
 	INIT_LIST_HEAD(&view->empty);
 
@@ -329,7 +376,7 @@ void chariot_view_free_tables(struct chariot_views *views, struct list_head *tab
 		nr++;
 	}
 	spin_lock(&views->lock);
-	views->pages -= nr;
+	views->pages -= nr * table_pages(views);
 	spin_unlock(&views->lock);
 }
 
@@ -364,7 +411,7 @@ void chariot_view_destroy(struct chariot_view *view)
 int chariot_view_topup(struct chariot_view_cache *cache)
 {
 	while (cache->nr < ARRAY_SIZE(cache->tables)) {
-		struct chariot_view_table *table = table_alloc();
+		struct chariot_view_table *table = table_alloc(cache->by_gva);
 
 		if (!table)
 			return -ENOMEM;
@@ -410,6 +457,7 @@ static struct chariot_view_table *build_tables(struct chariot_view *view,
 		table = cache->tables[--cache->nr];
 		table->level = l;
 		fill_empty(ops, table->entries);
+		table->first = gfn & ~(level_pages(l + 1) - 1);
 		list_add_tail(&table->link, &view->empty);
 		*slot = ops->table(__pa(table->entries));
 		slot = &table->entries[level_index(gfn, l)];
@@ -417,16 +465,39 @@ static struct chariot_view_table *build_tables(struct chariot_view *view,
 	return table;
 }
 
+/* The leaf of @rights at @level for page @gfn, which @kvm_entry maps as part of a larger one. */
+static u64 derive_leaf(const struct chariot_entry_ops *ops, u64 gfn, int level, u64 kvm_entry,
+		       int kvm_level, unsigned int rights)
+{
+	u64 pa = ops->addr(kvm_entry) & ~((level_pages(kvm_level) << PAGE_SHIFT) - 1);
+
+	pa += (gfn & (level_pages(kvm_level) - 1) & ~(level_pages(level) - 1)) << PAGE_SHIFT;
+	return ops->derive(kvm_entry, pa, level, rights);
+}
+
+/* @view->views->lock must be held. The leaf at @slot maps the guest's page @target (by_gva). */
+static void note_target(struct chariot_view *view, u64 *slot, u64 target)
+{
+	struct chariot_view_table *table;
+
+	lockdep_assert_held(&view->views->lock);
+
+	if (!view->views->by_gva)
+		return;
+	table = table_of((u64 *)((unsigned long)slot & PAGE_MASK));
+	table->gfns[slot - table->entries] = target & ~(level_pages(table->level) - 1);
+}
+
 /* @view->views->lock must be held, gen and base compared. */
 static enum chariot_install install(struct chariot_view *view, struct chariot_view_cache *cache,
-				    u64 gfn, int level, u64 kvm_entry, int kvm_level,
+				    u64 gfn, u64 target, int level, u64 kvm_entry, int kvm_level,
 				    unsigned int rights)
 {
 	struct chariot_views *views = view->views;
 	const struct chariot_entry_ops *ops = views->ops;
 	struct chariot_view_table *table;
 	bool flush = false;
-	u64 leaf, old, pa;
+	u64 leaf, old;
 	int at;
 	u64 *slot;
 
@@ -437,15 +508,13 @@ static enum chariot_install install(struct chariot_view *view, struct chariot_vi
 	/* Tables are never unlinked here: a smaller leaf it is. */
 	level = min(level, at);
 
-	pa = ops->addr(kvm_entry) & ~((level_pages(kvm_level) << PAGE_SHIFT) - 1);
-	pa += (gfn & (level_pages(kvm_level) - 1) & ~(level_pages(level) - 1)) << PAGE_SHIFT;
-	leaf = ops->derive(kvm_entry, pa, level, rights);
+	leaf = derive_leaf(ops, gfn, level, kvm_entry, kvm_level, rights);
 
 	if (level < at) {
 		unsigned int nr = at - level;
 		u64 link;
 
-		if (cache->nr < nr || !pages_charge(views, nr))
+		if (cache->nr < nr || !pages_charge(views, nr * table_pages(views)))
 			return CHARIOT_INSTALL_FULL;
 		if (is_leaf(ops, old, at)) {
 			/* Who walks before the table is in its place faults once more. */
@@ -455,6 +524,7 @@ static enum chariot_install install(struct chariot_view *view, struct chariot_vi
 		}
 		table = build_tables(view, cache, gfn, at, level, &link);
 		table->entries[level_index(gfn, level)] = leaf;
+		note_target(view, &table->entries[level_index(gfn, level)], target);
 		/*
 		 * The tables' contents before the entry that leads to them.
 		 * Pairs with the page walker's dependent loads.
@@ -462,13 +532,15 @@ static enum chariot_install install(struct chariot_view *view, struct chariot_vi
 		smp_store_release(slot, link);
 	} else {
 		table = table_of((u64 *)((unsigned long)slot & PAGE_MASK));
+		note_target(view, slot, target);
 		if (old == leaf)
 			return CHARIOT_INSTALL_DONE;
 		if (ops->own_present(old)) {
 			unsigned int had = ops->own_rights(old);
 
 			/* Is more right to the same page all that changes? */
-			if ((had & ~rights) || ops->derive(kvm_entry, pa, level, had) != old) {
+			if ((had & ~rights) ||
+			    derive_leaf(ops, gfn, level, kvm_entry, kvm_level, had) != old) {
 				raise_gen(views);
 				drop_leaf(view, slot);
 				flush = true;
@@ -483,6 +555,35 @@ static enum chariot_install install(struct chariot_view *view, struct chariot_vi
 	if (!table->leaves++)
 		list_move(&table->link, &view->live);
 	return flush ? CHARIOT_INSTALL_FLUSH : CHARIOT_INSTALL_DONE;
+}
+
+static enum chariot_install checked_install(struct chariot_view *view,
+					    struct chariot_view_cache *cache,
+					    u64 gen, u64 base, u64 gfn, u64 target, int level,
+					    u64 kvm_entry, int kvm_level, unsigned int rights)
+{
+	struct chariot_views *views = view->views;
+	const struct chariot_entry_ops *ops = views->ops;
+	enum chariot_install ret;
+
+	if (gfn >= view_gfns(view) || kvm_level < CHARIOT_LEVEL_4K ||
+	    kvm_level > CHARIOT_LEVEL_1G ||
+	    (kvm_level > CHARIOT_LEVEL_4K && !ops->large(kvm_entry)))
+		return CHARIOT_INSTALL_REFUSED;
+	/* None if it is not present, or not to be derived from. */
+	rights &= ops->rights(kvm_entry);
+	if (!(rights & CHARIOT_R))
+		return CHARIOT_INSTALL_REFUSED;
+	level = clamp(level, CHARIOT_LEVEL_4K, kvm_level);
+
+	spin_lock(&views->lock);
+	if (views->gen != gen || base == CHARIOT_BASE_NONE ||
+	    base != (views->by_gva ? view->base : views->base))
+		ret = CHARIOT_INSTALL_STALE;
+	else
+		ret = install(view, cache, gfn, target, level, kvm_entry, kvm_level, rights);
+	spin_unlock(&views->lock);
+	return ret;
 }
 
 /**
@@ -505,27 +606,32 @@ enum chariot_install chariot_view_install(struct chariot_view *view,
 					  u64 gen, u64 base, u64 gfn, int level,
 					  u64 kvm_entry, int kvm_level, unsigned int rights)
 {
-	struct chariot_views *views = view->views;
-	const struct chariot_entry_ops *ops = views->ops;
-	enum chariot_install ret;
+	return checked_install(view, cache, gen, base, gfn, gfn, level, kvm_entry, kvm_level,
+			       rights);
+}
 
-	if (gfn >= view_gfns(view) || kvm_level < CHARIOT_LEVEL_4K ||
-	    kvm_level > CHARIOT_LEVEL_1G ||
-	    (kvm_level > CHARIOT_LEVEL_4K && !ops->large(kvm_entry)))
-		return CHARIOT_INSTALL_REFUSED;
-	/* None if it is not present, or not to be derived from. */
-	rights &= ops->rights(kvm_entry);
-	if (!(rights & CHARIOT_R))
-		return CHARIOT_INSTALL_REFUSED;
-	level = clamp(level, CHARIOT_LEVEL_4K, kvm_level);
-
-	spin_lock(&views->lock);
-	if (views->gen != gen || views->base != base || base == CHARIOT_BASE_NONE)
-		ret = CHARIOT_INSTALL_STALE;
-	else
-		ret = install(view, cache, gfn, level, kvm_entry, kvm_level, rights);
-	spin_unlock(&views->lock);
-	return ret;
+/**
+ * chariot_view_install_gva() - derive a leaf from KVM's, for a virtual address
+ * @view:	where to put it
+ * @cache:	topped up
+ * @gen:	chariot_views_gen() from before anything that the leaf depends on was read
+ * @base:	KVM's root under which @leaf was found
+ * @index:	a virtual page that the leaf is to map
+ * @level:	its size, at most
+ * @leaf:	KVM's leaf for @index
+ * @rights:	that every page of the leaf may have
+ *
+ * Context: never sleeps; takes @views->lock.
+ * Return: see enum chariot_install.
+ */
+enum chariot_install chariot_view_install_gva(struct chariot_view *view,
+					      struct chariot_view_cache *cache,
+					      u64 gen, u64 base, u64 index, int level,
+					      const struct chariot_leaf *leaf,
+					      unsigned int rights)
+{
+	return checked_install(view, cache, gen, base, index, leaf->gfn, level, leaf->entry,
+			       leaf->level, rights);
 }
 
 u64 chariot_view_lookup(struct chariot_view *view, u64 gfn, int *level)
@@ -602,6 +708,91 @@ bool chariot_views_set_base(struct chariot_views *views, u64 base)
 	return changed;
 }
 
+/* Would @leaf, at @level for the virtual page @index and the guest's @gfn, be derived now? */
+static bool still_right(const struct chariot_entry_ops *ops, u64 index, int level, u64 gfn,
+			u64 leaf, const struct chariot_leaf *kvm)
+{
+	unsigned int rights = ops->own_rights(leaf);
+	u64 pages = level_pages(level);
+
+	if (!ops->present(kvm->entry) || kvm->level < level || kvm->level > CHARIOT_LEVEL_1G ||
+	    (kvm->gfn & ~(pages - 1)) != gfn)
+		return false;
+	return !(rights & ~ops->rights(kvm->entry)) &&
+	       derive_leaf(ops, index, level, kvm->entry, kvm->level, rights) == leaf;
+}
+
+/**
+ * chariot_view_revalidate() - compare a view by gva with KVM's tree
+ * @view:	the view, of the calling vCPU
+ * @find:	tells what KVM's tree holds now
+ * @ctx:	for @find
+ *
+ * Context: never sleeps; takes the views' lock. The caller holds what @find needs.
+ */
+void chariot_view_revalidate(struct chariot_view *view, chariot_find_leaf find, void *ctx)
+{
+	struct chariot_views *views = view->views;
+	const struct chariot_entry_ops *ops = views->ops;
+	struct chariot_view_table *table, *next;
+	struct chariot_leaf kvm;
+	unsigned int i, left;
+	u64 entry, index;
+
+	spin_lock(&views->lock);
+	list_for_each_entry_safe(table, next, &view->live, link) {
+		for (i = 0, left = table->leaves; left; i++) {
+			entry = table->entries[i];
+			if (!is_leaf(ops, entry, table->level))
+				continue;
+			left--;
+			index = table->first + i * level_pages(table->level);
+			find(ctx, index, &kvm);
+			if (!still_right(ops, index, table->level, table->gfns[i], entry, &kvm))
+				drop_leaf(view, &table->entries[i]);
+		}
+	}
+	spin_unlock(&views->lock);
+	view->stale = false;
+}
+
+/**
+ * chariot_views_flush_gva() - a vCPU is about to lose one page from its TLB
+ * @views:	the VM's views, by gva
+ * @vcpu:	the vCPU's index
+ * @index:	the virtual page
+ */
+void chariot_views_flush_gva(struct chariot_views *views, s32 vcpu, u64 index)
+{
+	struct chariot_view *view;
+
+	spin_lock(&views->lock);
+	list_for_each_entry(view, &views->list, link) {
+		if (view->vcpu == vcpu)
+			drop_range(view, index, 1, CHARIOT_R);
+	}
+	spin_unlock(&views->lock);
+}
+
+/**
+ * chariot_view_set_base() - give a view by gva to another of KVM's roots
+ * @view:	the view, of the calling vCPU
+ * @base:	physical address of the root, or CHARIOT_BASE_NONE
+ */
+void chariot_view_set_base(struct chariot_view *view, u64 base)
+{
+	struct chariot_views *views = view->views;
+
+	spin_lock(&views->lock);
+	if (view->base != base) {
+		raise_gen(views);
+		drop_all(view);
+		view->base = base;
+	}
+	spin_unlock(&views->lock);
+	view->stale = false;
+}
+
 /**
  * chariot_views_flushed() - a vCPU's TLB has been, or is certain to be, flushed
  * @views:	the VM's views
@@ -664,7 +855,10 @@ bool chariot_views_weaken(struct chariot_views *views, u32 domain, s32 vcpu, u64
 			continue;
 		if (vcpu >= 0 && view->vcpu >= 0 && view->vcpu != vcpu)
 			continue;
-		drop_range(view, gfn, nr, rights);
+		if (views->by_gva)
+			drop_gfns(view, gfn, nr, rights);
+		else
+			drop_range(view, gfn, nr, rights);
 		/*
 		 * Also if it was somebody else who dropped the leaf: their
 		 * flush may not have reached the vCPU yet.

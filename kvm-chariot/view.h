@@ -27,6 +27,14 @@
  * sleep; lock order is kvm->mmu_lock, then chariot_views.lock. Nothing is
  * allocated under @lock: chariot_view_topup() fills the caller's cache first.
  *
+ * With shadow paging KVM's tree translates guest virtual addresses, and so do the
+ * views (@by_gva): what is called gfn below is then the number of a *virtual*
+ * page, the index, and each leaf remembers the guest's page that it maps. A view
+ * belongs to one of KVM's roots (@base) and is used by one vCPU. The guest's own
+ * flushes count, and they find KVM's entries changed in any way: the vCPU compares
+ * its leaves (chariot_view_revalidate()) before it enters again, which also takes
+ * the place of dropping them when KVM flushes the whole VM.
+ *
  * The same source is compiled into the unit tests and checked there against
  * a model TLB.
  */
@@ -80,10 +88,13 @@ struct chariot_entry_ops {
 	/* The same questions for entries of ours (->large() and ->addr() serve both) */
 	bool (*own_present)(u64 entry);
 	unsigned int (*own_rights)(u64 entry);
+	/* May user mode use it? Of both kinds of entries. NULL: the format does not tell. */
+	bool (*user)(u64 entry);
 };
 
 extern const struct chariot_entry_ops chariot_entry_npt;
 extern const struct chariot_entry_ops chariot_entry_ept;
+extern const struct chariot_entry_ops chariot_entry_shadow;
 
 /* Tables for one install: a 4K leaf under a 5-level root needs four. */
 #define CHARIOT_VIEW_CACHE	4
@@ -93,12 +104,14 @@ struct chariot_view_table;		/* private to view.c */
 struct chariot_view_cache {
 	struct chariot_view_table *tables[CHARIOT_VIEW_CACHE];
 	unsigned int nr;
+	bool by_gva;			/* set once, before the first topup, as in chariot_views */
 };
 
 /* All views of one VM. */
 struct chariot_views {
 	spinlock_t lock;		/* everything below, and in every view, but @ops */
 	const struct chariot_entry_ops *ops;
+	bool by_gva;			/* set before the first view is made, or never */
 	u64 gen;			/* raised under lock, read by chariot_views_gen() */
 	u64 base;			/* KVM's root that everything is derived from */
 	struct list_head list;		/* chariot_view.link */
@@ -118,6 +131,8 @@ struct chariot_view {
 	u64 *root;			/* virtual address of the top table */
 	u64 root_pa;
 	int level;			/* of the top table: 4 or 5 */
+	u64 base;			/* by_gva: KVM's root that it is derived from */
+	bool stale;			/* by_gva, of the vCPU's thread: to be revalidated */
 	/* every table page but the root, under lock: */
 	struct list_head live;		/* with a present leaf: all that a flush looks at */
 	struct list_head empty;		/* without */
@@ -186,6 +201,24 @@ enum chariot_install chariot_view_install(struct chariot_view *view,
 					  u64 gen, u64 base, u64 gfn, int level,
 					  u64 kvm_entry, int kvm_level, unsigned int rights);
 
+/* What KVM's tree holds for a page: @gfn is the guest's page there. */
+struct chariot_leaf {
+	u64 entry;
+	int level;
+	u64 gfn;
+};
+
+/*
+ * by_gva: as chariot_view_install(), of a leaf for the virtual page @index.
+ * @leaf: KVM's; @base: KVM's root under which it was found, which must still be
+ * the view's.
+ */
+enum chariot_install chariot_view_install_gva(struct chariot_view *view,
+					      struct chariot_view_cache *cache,
+					      u64 gen, u64 base, u64 index, int level,
+					      const struct chariot_leaf *leaf,
+					      unsigned int rights);
+
 /* The leaf that maps @gfn in the view (0: none) and its level. Takes the lock. */
 u64 chariot_view_lookup(struct chariot_view *view, u64 gfn, int *level);
 
@@ -200,6 +233,24 @@ void chariot_views_flush_range(struct chariot_views *views, u64 gfn, u64 nr);
  * root's last use and the first use of its successor (KVM does not flush there).
  */
 bool chariot_views_set_base(struct chariot_views *views, u64 base);
+
+/*
+ * by_gva, by the vCPU's thread while the vCPU is outside of the guest, right
+ * before its TLB is flushed: drops each leaf of @view that is not what would be
+ * derived from KVM's leaf now, which @find tells. Nothing that other threads
+ * derive depends on this view: gen stays. @find is called with the views' lock
+ * held.
+ */
+typedef void (*chariot_find_leaf)(void *ctx, u64 index, struct chariot_leaf *leaf);
+void chariot_view_revalidate(struct chariot_view *view, chariot_find_leaf find, void *ctx);
+/* by_gva: the vCPU's TLB is about to lose this page, under whatever root. */
+void chariot_views_flush_gva(struct chariot_views *views, s32 vcpu, u64 index);
+/*
+ * by_gva: the view serves another root of KVM's from now on; drops its leaves. What
+ * the CPU knows of its tables would lead it to the new root's pages: unless the vCPU
+ * has flushed since it last used the view, it must before it enters.
+ */
+void chariot_view_set_base(struct chariot_view *view, u64 base);
 
 /*
  * The TLB of @vcpu, all its tags, holds nothing from before @gen, which was read

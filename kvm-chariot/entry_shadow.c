@@ -1,0 +1,144 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The entry format of shadow page tables: x86's own of long mode, with the
+ * software bits that KVM (6.1 to 6.12) keeps in its entries, see entry_npt.c.
+ * Both vendors have the same. KVM computes a leaf's rights from all levels of the
+ * guest's tables, so that its own upper levels, and ours, allow everything.
+ *
+ * U/S is a property of the page that a view keeps. KVM sets no global bit, and
+ * none is ever derived: what a flush of one address space leaves behind is KVM's
+ * to judge. Accessed and dirty are set from the beginning, as in nested entries:
+ * those that the guest sees are in its own tables, where KVM keeps them.
+ */
+#include <linux/bits.h>
+#include <linux/types.h>
+
+#include "view.h"
+
+#define PTE_P			BIT_ULL(0)
+#define PTE_W			BIT_ULL(1)
+#define PTE_U			BIT_ULL(2)
+#define PTE_PWT			BIT_ULL(3)
+#define PTE_PCD			BIT_ULL(4)
+#define PTE_A			BIT_ULL(5)
+#define PTE_D			BIT_ULL(6)
+#define PTE_PS			BIT_ULL(7)	/* above 4K */
+#define PTE_PAT_4K		BIT_ULL(7)
+#define PTE_PAT_LARGE		BIT_ULL(12)
+#define PTE_ADDR		GENMASK_ULL(51, 12)
+#define PTE_NX			BIT_ULL(63)
+
+/* KVM's: the entry is one that the MMU made, not an MMIO entry. */
+#define SPTE_MMU_PRESENT	BIT_ULL(11)
+/* KVM's: how accessed and dirty are tracked; 1: not by the hardware's bits. */
+#define SPTE_AD_TYPE		GENMASK_ULL(53, 52)
+#define SPTE_AD_DISABLED	BIT_ULL(52)
+
+static bool shadow_present(u64 entry)
+{
+	return (entry & (SPTE_MMU_PRESENT | PTE_P)) == (SPTE_MMU_PRESENT | PTE_P);
+}
+
+/* An empty slot holds bit 63 alone since 6.10, and 0 before. */
+static bool shadow_special(u64 entry)
+{
+	return (entry & ~PTE_NX) && !(entry & SPTE_MMU_PRESENT);
+}
+
+/* KVM uses no PAT bit in its entries, so that bit 7 is PS at every level. */
+static bool shadow_large(u64 entry)
+{
+	return entry & PTE_PS;
+}
+
+static u64 shadow_addr(u64 entry)
+{
+	u64 addr = entry & PTE_ADDR;
+
+	return entry & PTE_PS ? addr & ~PTE_PAT_LARGE : addr;
+}
+
+static unsigned int shadow_rights(u64 entry)
+{
+	bool tracked = (entry & SPTE_AD_TYPE) != SPTE_AD_DISABLED;
+	unsigned int rights = CHARIOT_R;
+
+	if (!shadow_present(entry) || (tracked && !(entry & PTE_A)))
+		return 0;
+	if ((entry & PTE_W) && (!tracked || (entry & PTE_D)))
+		rights |= CHARIOT_W;
+	if (!(entry & PTE_NX))
+		rights |= CHARIOT_X;
+	return rights;
+}
+
+static u64 shadow_walked(u64 entry, bool write)
+{
+	if (!shadow_present(entry) || (entry & SPTE_AD_TYPE) == SPTE_AD_DISABLED)
+		return entry;
+	entry |= PTE_A;
+	if (write && (entry & PTE_W))
+		entry |= PTE_D;
+	return entry;
+}
+
+static u64 shadow_derive(u64 kvm_entry, u64 pa, int level, unsigned int rights)
+{
+	u64 entry = pa & PTE_ADDR;
+	bool pat = (kvm_entry & PTE_PS) && (kvm_entry & PTE_PAT_LARGE);
+
+	entry |= PTE_P | PTE_A;
+	entry |= kvm_entry & (PTE_U | PTE_PWT | PTE_PCD);
+	if (level > CHARIOT_LEVEL_4K)
+		entry |= PTE_PS | (pat ? PTE_PAT_LARGE : 0);
+	else if (pat)
+		entry |= PTE_PAT_4K;
+	if (rights & CHARIOT_W)
+		entry |= PTE_W | PTE_D;
+	if (!(rights & CHARIOT_X))
+		entry |= PTE_NX;
+	return entry;
+}
+
+static u64 shadow_table(u64 pa)
+{
+	return (pa & PTE_ADDR) | PTE_P | PTE_W | PTE_U | PTE_A;
+}
+
+static bool shadow_own_present(u64 entry)
+{
+	return entry & PTE_P;
+}
+
+static unsigned int shadow_own_rights(u64 entry)
+{
+	unsigned int rights = CHARIOT_R;
+
+	if (!(entry & PTE_P))
+		return 0;
+	if (entry & PTE_W)
+		rights |= CHARIOT_W;
+	if (!(entry & PTE_NX))
+		rights |= CHARIOT_X;
+	return rights;
+}
+
+static bool shadow_user(u64 entry)
+{
+	return entry & PTE_U;
+}
+
+const struct chariot_entry_ops chariot_entry_shadow = {
+	.name		= "shadow",
+	.present	= shadow_present,
+	.special	= shadow_special,
+	.large		= shadow_large,
+	.addr		= shadow_addr,
+	.rights		= shadow_rights,
+	.walked		= shadow_walked,
+	.derive		= shadow_derive,
+	.table		= shadow_table,
+	.own_present	= shadow_own_present,
+	.own_rights	= shadow_own_rights,
+	.user		= shadow_user,
+};
