@@ -72,6 +72,37 @@ static inline void chariot_rip_write(struct kvm_vcpu *vcpu, unsigned long rip)
 #endif
 }
 
+/*
+ * arch/x86/kvm/mmu/mmu_internal.h: how struct kvm_mmu_page begins, from 6.1 to
+ * 7.3. KVM's descriptor of a page of its page tables.
+ */
+struct chariot_kvm_mmu_page {
+	struct list_head link;
+	struct hlist_node hash_link;
+	bool tdp_mmu_page;
+	bool unsync;
+	u8 mmu_valid_gen;
+	bool nx_huge_page_disallowed;
+	union kvm_mmu_page_role role;
+	gfn_t gfn;
+	u64 *spt;
+	u64 *shadowed_translation;	/* gfn << PAGE_SHIFT and access, for each entry */
+};
+
+/* mmu.c, kvm_mmu_page_get_gfn(): the guest's page that the shadow leaf at @slot maps. */
+static inline gfn_t chariot_shadow_gfn(u64 *slot)
+{
+	struct page *page = virt_to_page(slot);
+	struct chariot_kvm_mmu_page *sp = (void *)page_private(page);
+	unsigned int index = offset_in_page(slot) / sizeof(*slot);
+
+	if (sp->role.passthrough)
+		return sp->gfn;
+	if (sp->shadowed_translation)
+		return sp->shadowed_translation[index] >> PAGE_SHIFT;
+	return sp->gfn + ((gfn_t)index << ((sp->role.level - 1) * 9));
+}
+
 /* arch/x86/kvm/kvm_cache_regs.h, smm.h */
 static inline bool chariot_in_nested_guest(struct kvm_vcpu *vcpu)
 {

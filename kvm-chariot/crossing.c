@@ -5,6 +5,7 @@
 #include "compat.h"
 #include "crossing.h"
 #include "mode.h"
+#include "shadow.h"
 #include "stack.h"
 #include "trace.h"
 
@@ -20,6 +21,9 @@ unsigned long chariot_load_root(struct chariot_vm *vm, struct kvm_vcpu *vcpu, un
 	/* Neither a nested guest's memory nor SMRAM is what the views describe. */
 	if (chariot_in_nested_guest(vcpu) || chariot_in_smm(vcpu))
 		return root;
+	if (vm->mode->by_gva)
+		return vm->mode->usable(vcpu) ?
+		       chariot_shadow_load_root(vm, vcpu, root, level) : root;
 
 	/*
 	 * KVM serves this request after the load and before it enters the
@@ -49,25 +53,45 @@ unsigned long chariot_load_root(struct chariot_vm *vm, struct kvm_vcpu *vcpu, un
 	return view->root_pa;
 }
 
-int chariot_cross(struct chariot_vm *vm, struct chariot_vcpu *cv, u32 to)
+struct chariot_view *chariot_view_of(struct chariot_vm *vm, struct chariot_vcpu *cv, u32 domain)
+{
+	lockdep_assert_held(&vm->lock);
+	if (vm->mode->by_gva)
+		return cv->roots.cur ? cv->roots.cur->view[domain] : NULL;
+	return domain ? cv->view[domain] : vm->kernel_view;
+}
+
+static int make_view(struct chariot_vm *vm, struct chariot_vcpu *cv, u32 domain)
 {
 	struct chariot_view *view;
+
+	if (vm->mode->by_gva)
+		return chariot_shadow_view(vm, cv, domain);
+	if (!domain || cv->view[domain])
+		return 0;
+	view = chariot_view_create(&vm->views, domain, cv->vcpu->vcpu_idx,
+				   vm->kernel_view->level);
+	if (IS_ERR(view))
+		return PTR_ERR(view);
+	/*
+	 * Its root's page may have been another root before: of a VM that
+	 * is gone, of a view. What the CPU remembers under its address goes.
+	 */
+	vm->mode->flush_self(cv->vcpu);
+	/* Pairs with the acquire in chariot_load_root(). */
+	smp_store_release(&cv->view[domain], view);
+	return 0;
+}
+
+int chariot_cross(struct chariot_vm *vm, struct chariot_vcpu *cv, u32 to)
+{
 	u32 from = cv->cur;
+	int ret;
 
 	lockdep_assert_held(&vm->lock);
-	if (to && !cv->view[to]) {
-		view = chariot_view_create(&vm->views, to, cv->vcpu->vcpu_idx,
-					   vm->kernel_view->level);
-		if (IS_ERR(view))
-			return PTR_ERR(view);
-		/*
-		 * Its root's page may have been another root before: of a VM that
-		 * is gone, of a view. What the CPU remembers under its address goes.
-		 */
-		vm->mode->flush_self(cv->vcpu);
-		/* Pairs with the acquire in chariot_load_root(). */
-		smp_store_release(&cv->view[to], view);
-	}
+	ret = make_view(vm, cv, to);
+	if (ret)
+		return ret;
 	if (from)
 		atomic64_inc(&vm->domains[from].crossings_out);
 	if (to) {
@@ -119,7 +143,7 @@ int chariot_arm(struct chariot_vm *vm)
 	if (level != 4 && level != 5)
 		return -EINVAL;
 
-	if (!vm->kernel_view) {
+	if (!vm->kernel_view && !vm->mode->by_gva) {
 		view = chariot_view_create(&vm->views, CHARIOT_KERNEL_DOMAIN, -1, level);
 		if (IS_ERR(view))
 			return PTR_ERR(view);

@@ -17,6 +17,12 @@
 unsigned long chariot_load_root(struct chariot_vm *vm, struct kvm_vcpu *vcpu, unsigned long root,
 				int level);
 
+/*
+ * The view of @domain that the vCPU uses under KVM's root of now; NULL: not made
+ * yet. Needs vm->lock; for the vCPU's own thread.
+ */
+struct chariot_view *chariot_view_of(struct chariot_vm *vm, struct chariot_vcpu *cv, u32 domain);
+
 /* The running vCPU changes to domain @to (0: kernel view). 0, -ENOMEM or -ENOSPC. */
 int chariot_cross(struct chariot_vm *vm, struct chariot_vcpu *cv, u32 to);
 

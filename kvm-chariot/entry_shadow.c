@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * The entry format of shadow page tables: x86's own of long mode, with the
- * software bits that KVM (6.1 to 6.12) keeps in its entries, see entry_npt.c.
+ * software bits that KVM (6.1 to 7.3) keeps in its entries, see entry_npt.c.
  * Both vendors have the same. KVM computes a leaf's rights from all levels of the
  * guest's tables, so that its own upper levels, and ours, allow everything.
  *
@@ -13,6 +13,7 @@
 #include <linux/bits.h>
 #include <linux/types.h>
 
+#include "compat_spte.h"
 #include "view.h"
 
 #define PTE_P			BIT_ULL(0)
@@ -30,9 +31,6 @@
 
 /* KVM's: the entry is one that the MMU made, not an MMIO entry. */
 #define SPTE_MMU_PRESENT	BIT_ULL(11)
-/* KVM's: how accessed and dirty are tracked; 1: not by the hardware's bits. */
-#define SPTE_AD_TYPE		GENMASK_ULL(53, 52)
-#define SPTE_AD_DISABLED	BIT_ULL(52)
 
 static bool shadow_present(u64 entry)
 {

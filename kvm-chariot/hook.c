@@ -66,7 +66,8 @@ static void on_flush(struct chariot_hook *hook, struct pt_regs *regs)
 {
 	struct chariot_vm *vm = chariot_vm_find_rcu((struct kvm *)regs->di);
 
-	if (vm) {
+	/* By gva, each vCPU looks at its views when it flushes: see shadow.h. */
+	if (vm && !vm->mode->by_gva) {
 		chariot_views_flush(&vm->views);
 		chariot_count(vm, drops_all);
 	}
@@ -74,7 +75,9 @@ static void on_flush(struct chariot_hook *hook, struct pt_regs *regs)
 
 static void on_flush_range(struct chariot_hook *hook, struct pt_regs *regs)
 {
-	if (chariot_vm_find_rcu((struct kvm *)regs->di))
+	struct chariot_vm *vm = chariot_vm_find_rcu((struct kvm *)regs->di);
+
+	if (vm && !vm->mode->by_gva)
 		chariot_hook_redirect(hook, regs);
 }
 
@@ -103,7 +106,8 @@ static void on_mmu_load(struct chariot_hook *hook, struct pt_regs *regs)
 	struct kvm_vcpu *vcpu = (struct kvm_vcpu *)regs->di;
 	struct chariot_vm *vm = chariot_vm_find_rcu(vcpu->kvm);
 
-	if (vm)
+	/* KVM flushes the vCPU's TLB when it loads it, which is all that views by gva need. */
+	if (vm && !vm->mode->by_gva)
 		set_bit(vcpu->vcpu_idx, vm->fresh_root);
 }
 
@@ -340,6 +344,8 @@ int chariot_hooks_get(const struct chariot_mode *mode)
 	ret = find_all(mode);
 	if (ret)
 		goto out;
+	if (mode->hooks_found)
+		mode->hooks_found();
 	ret = install(&observe_ops, 0, chariot_observed);
 	if (ret)
 		goto out;

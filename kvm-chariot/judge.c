@@ -13,8 +13,10 @@
 #include "guest.h"
 #include "hook.h"
 #include "judge.h"
+#include "leaf.h"
 #include "mode.h"
 #include "record.h"
+#include "shadow.h"
 #include "stack.h"
 #include "trace.h"
 
@@ -22,7 +24,8 @@ struct chariot_fault {
 	struct chariot_vm *vm;
 	struct kvm_vcpu *vcpu;
 	struct chariot_vcpu *cv;
-	gpa_t gpa;
+	u64 addr;		/* as the CPU told it: what KVM's tree and views translate */
+	gpa_t gpa;		/* INVALID_GPA: not known, KVM has to look first */
 	u64 error_code;
 	void *insn;
 	int insn_len;
@@ -50,46 +53,26 @@ bool chariot_page_writable(struct chariot_vm *vm, struct chariot_vcpu *cv, u32 d
 	       CHARIOT_COVER_ALL || chariot_stack_holds(vm, cv, gpa);
 }
 
-/*
- * KVM's entry for @gfn and its level, as KVM's tree has it now. The fault
- * stands for a walk of the CPU's, which would set the accessed and dirty bits
- * on its way: so does this, by the same atomic update. KVM clears accessed bits
- * to see pages age, and makes some entries writable without the dirty bit.
- */
-static u64 kvm_entry(struct chariot_fault *f, u64 gfn, int *level)
+/* What KVM's tree has now at the access's address. Sets the bits that a CPU's @walk would. */
+static void kvm_leaf(struct chariot_fault *f, const struct chariot_access *walk,
+		     struct chariot_leaf *leaf)
 {
-	const struct chariot_entry_ops *ops = f->vm->mode->entry;
+	struct kvm_mmu *mmu = f->vcpu->arch.mmu;
 	struct kvm *kvm = f->vcpu->kvm;
-	hpa_t table = f->vcpu->arch.mmu->root.hpa;
-	u64 entry, walked, *slot;
-	bool dirtied = false;
+	int level = mmu->root_role.level;
+	u64 index = chariot_leaf_index(f->vm->mode, f->addr, level);
+	bool dirtied;
 
-	*level = f->vcpu->arch.mmu->root_role.level;
 	/* KVM's handler may have run an instruction that made it drop the root. */
-	if (!VALID_PAGE(table) || chariot_in_nested_guest(f->vcpu) || chariot_in_smm(f->vcpu))
-		return 0;
+	if (!VALID_PAGE(mmu->root.hpa) || chariot_in_nested_guest(f->vcpu) ||
+	    chariot_in_smm(f->vcpu) || !f->vm->mode->usable(f->vcpu)) {
+		*leaf = (struct chariot_leaf) { .level = level };
+		return;
+	}
 	/* The TDP MMU frees its tables after RCU, the legacy one under the lock for writing. */
 	read_lock(&kvm->mmu_lock);
 	rcu_read_lock();
-	for (;;) {
-		slot = (u64 *)__va(table) + (gfn >> (9 * (*level - 1)) & 511);
-		entry = READ_ONCE(*slot);
-		if (!ops->present(entry))
-			break;
-		if (*level == CHARIOT_LEVEL_4K || ops->large(entry)) {
-			walked = ops->walked(entry, f->access.write);
-			if (walked == entry)
-				break;
-			if (try_cmpxchg64(slot, &entry, walked)) {
-				dirtied = f->access.write && (ops->rights(walked) & CHARIOT_W);
-				entry = walked;
-				break;
-			}
-			continue;	/* KVM changed it meanwhile */
-		}
-		table = ops->addr(entry);
-		--*level;
-	}
+	dirtied = chariot_leaf_find(f->vm->mode, mmu->root.hpa, level, index, walk, leaf);
 	rcu_read_unlock();
 	read_unlock(&kvm->mmu_lock);
 	/*
@@ -97,8 +80,36 @@ static u64 kvm_entry(struct chariot_fault *f, u64 gfn, int *level)
 	 * After it was set: KVM clears it again for what it finds in the log.
 	 */
 	if (dirtied)
-		kvm_vcpu_mark_page_dirty(f->vcpu, gfn);
-	return entry;
+		kvm_vcpu_mark_page_dirty(f->vcpu, leaf->gfn);
+}
+
+/* By gva: the page that is accessed, by @leaf of KVM's tree. */
+static void take_gpa(struct chariot_fault *f, const struct chariot_leaf *leaf)
+{
+	if (chariot_leaf_allows(f->vm->mode, leaf->entry, &f->access))
+		f->gpa = gfn_to_gpa(leaf->gfn) | offset_in_page(f->addr);
+	else
+		f->gpa = INVALID_GPA;
+}
+
+/*
+ * By gva: to which page is the access? KVM's leaf tells if it allows the access.
+ * Otherwise the fault may be the guest's own business, as its tables tell; a write
+ * is to be judged before KVM looks at it, for KVM may run it by emulation. Whatever
+ * cannot be told here faults again when KVM has a leaf.
+ */
+static void locate(struct chariot_fault *f)
+{
+	struct chariot_access look = {};
+	struct chariot_leaf leaf;
+
+	if (!f->vm->mode->by_gva)
+		return;
+	/* Nothing is written yet: no page gets dirty by it. */
+	kvm_leaf(f, &look, &leaf);
+	take_gpa(f, &leaf);
+	if (f->gpa == INVALID_GPA && f->access.write)
+		f->gpa = kvm_mmu_gva_to_gpa_write(f->vcpu, f->addr, NULL);
 }
 
 /* Largest level at which the whole region of @gfn has the same rights in the view. */
@@ -143,37 +154,50 @@ enum chariot_derive {
 	DERIVE_MISSING,	/* KVM's entry does not allow the access yet */
 };
 
-static enum chariot_derive derive(struct chariot_fault *f, u64 entry, int kvm_level)
+/* By gva: is it not for want of a right in the view that the CPU faulted? */
+static bool sated(struct chariot_fault *f, struct chariot_view *view, u64 index)
+{
+	const struct chariot_entry_ops *ops = f->vm->mode->entry;
+	int level;
+	u64 entry = chariot_view_lookup(view, index, &level);
+
+	return (ops->own_rights(entry) & chariot_access_right(&f->access)) &&
+	       (!f->access.user || ops->user(entry));
+}
+
+static enum chariot_derive derive(struct chariot_fault *f, const struct chariot_leaf *leaf)
 {
 	struct chariot_vm *vm = f->vm;
-	u64 gfn = f->gpa >> PAGE_SHIFT;
 	struct chariot_view *view;
-	unsigned int needed, rights;
 	enum chariot_install done;
+	unsigned int rights;
+	u64 index;
 	int level;
 
-	needed = f->access.write ? CHARIOT_W : f->access.fetch ? CHARIOT_X : CHARIOT_R;
-	if (!vm->mode->entry->present(entry))
+	if (!chariot_leaf_allows(vm->mode, leaf->entry, &f->access))
 		return DERIVE_MISSING;
 
 	mutex_lock(&vm->lock);
-	if (!vm->armed || f->cv->cur != f->domain || chariot_view_topup(&f->cv->cache)) {
+	view = chariot_view_of(vm, f->cv, f->domain);
+	if (!vm->armed || f->cv->cur != f->domain || !view ||
+	    chariot_view_topup(&f->cv->cache)) {
 		mutex_unlock(&vm->lock);
 		return DERIVED;
 	}
-	rights = view_rights(f, gfn) & vm->mode->entry->rights(entry);
-	if ((rights & needed) != needed) {
+	index = chariot_leaf_index(vm->mode, f->addr, view->level);
+	rights = view_rights(f, leaf->gfn) & vm->mode->entry->rights(leaf->entry);
+	if (!(rights & chariot_access_right(&f->access)) ||
+	    (vm->mode->by_gva && sated(f, view, index))) {
 		mutex_unlock(&vm->lock);
 		return DERIVE_MISSING;
 	}
-	level = uniform_level(f, gfn, kvm_level);
-	view = f->domain ? f->cv->view[f->domain] : vm->kernel_view;
-	done = chariot_view_install(view, &f->cv->cache, f->gen, f->base, gfn, level, entry,
-				    kvm_level, rights);
-	trace_chariot_fill(f->vcpu->vcpu_id, f->domain, f->gpa, level, rights, done);
+	level = uniform_level(f, leaf->gfn, leaf->level);
+	done = chariot_view_install_gva(view, &f->cv->cache, f->gen, f->base, index, level, leaf,
+					rights);
+	trace_chariot_fill(f->vcpu->vcpu_id, f->domain, gfn_to_gpa(leaf->gfn), level, rights, done);
 	switch (done) {
 	case CHARIOT_INSTALL_FLUSH:
-		if (f->domain)
+		if (f->domain || vm->mode->by_gva)
 			vm->mode->flush_loaded(f->vcpu);
 		else
 			kvm_make_all_cpus_request(vm->kvm, KVM_REQ_TLB_FLUSH);
@@ -211,13 +235,19 @@ static int resolve(struct chariot_fault *f)
 {
 	const struct chariot_mode *mode = f->vm->mode;
 	struct kvm_vcpu *vcpu = f->vcpu;
-	u64 gfn = f->gpa >> PAGE_SHIFT, entry;
+	struct chariot_leaf leaf;
 	bool mmio, present;
-	int level, ret;
+	int ret;
 
-	entry = kvm_entry(f, gfn, &level);
-	mmio = mode->entry->special(entry) && !gfn_to_memslot(vcpu->kvm, gfn);
-	if (!mmio && derive(f, entry, level) == DERIVED)
+	kvm_leaf(f, &f->access, &leaf);
+	/* A slot may have come where there was a device. KVM's shadow entries tell themselves. */
+	mmio = mode->entry->special(leaf.entry) &&
+	       (mode->by_gva || !gfn_to_memslot(vcpu->kvm, f->gpa >> PAGE_SHIFT));
+	/* Another page than what was judged: again. */
+	if (mode->by_gva && chariot_leaf_allows(mode, leaf.entry, &f->access) &&
+	    leaf.gfn != f->gpa >> PAGE_SHIFT)
+		return 1;
+	if (!mmio && derive(f, &leaf) == DERIVED)
 		return 1;
 
 	chariot_count(f->vm, delegated);
@@ -227,8 +257,8 @@ static int resolve(struct chariot_fault *f)
 	 * An entry without rights, such as one whose accessed bit KVM cleared
 	 * to see the page age, must not look like a spurious fault to KVM.
 	 */
-	present = mode->entry->present(entry) && mode->entry->rights(entry);
-	ret = kvm_mmu_page_fault(vcpu, f->gpa, mode->error_for_kvm(f->error_code, present, mmio),
+	present = mode->entry->present(leaf.entry) && mode->entry->rights(leaf.entry);
+	ret = kvm_mmu_page_fault(vcpu, f->addr, mode->error_for_kvm(f->error_code, present, mmio),
 				 f->insn, f->insn_len);
 	/* What is above 0 tells how KVM fixed it (a kernel's own matter): the guest goes on. */
 	if (ret <= 0 || mmio)
@@ -236,36 +266,49 @@ static int resolve(struct chariot_fault *f)
 
 	/* KVM may have slept: what was judged before may not hold any more. */
 	sample(f);
+	kvm_leaf(f, &f->access, &leaf);
+	if (mode->by_gva)
+		take_gpa(f, &leaf);
 	if (f->domain && f->writable && !f->access.walk) {
 		mutex_lock(&f->vm->lock);
-		f->writable = chariot_page_writable(f->vm, f->cv, f->domain, f->gpa);
+		f->writable = f->gpa != INVALID_GPA &&
+			      chariot_page_writable(f->vm, f->cv, f->domain, f->gpa);
 		mutex_unlock(&f->vm->lock);
 	}
-	entry = kvm_entry(f, gfn, &level);
-	derive(f, entry, level);
+	derive(f, &leaf);
 	return 1;
 }
 
-/* Maps what the first instructions in @domain need anyway, if KVM has it. */
-static void prefill(struct chariot_fault *f, u32 domain, u64 gpa, bool write)
+/* Maps what the first instructions in @domain need anyway, if KVM has it: @addr, which is @gpa. */
+static void prefill(struct chariot_fault *f, u32 domain, u64 addr, u64 gpa, bool write)
 {
+	const struct chariot_mode *mode = f->vm->mode;
 	struct chariot_fault fill = *f;
-	u64 entry;
+	struct chariot_access look = {};
+	struct chariot_view *view;
+	struct chariot_leaf leaf;
+	u64 entry = 0;
 	int level;
 
 	sample(&fill);
+	fill.addr = addr;
 	fill.gpa = gpa;
 	fill.domain = domain;
 	fill.access = (struct chariot_access) { .write = write, .fetch = !write };
 	fill.writable = write;
-	entry = chariot_view_lookup(f->cv->view[domain], gpa >> PAGE_SHIFT, &level);
-	if (f->vm->mode->entry->own_rights(entry) & (write ? CHARIOT_W : CHARIOT_X))
+
+	mutex_lock(&f->vm->lock);
+	view = chariot_view_of(f->vm, f->cv, domain);
+	if (view)
+		entry = chariot_view_lookup(view, chariot_leaf_index(mode, addr, view->level),
+					    &level);
+	mutex_unlock(&f->vm->lock);
+	if (!view || (mode->entry->own_rights(entry) & chariot_access_right(&fill.access)))
 		return;
 	/* Nothing is written yet: no page gets dirty by it. */
-	fill.access.write = false;
-	entry = kvm_entry(&fill, gpa >> PAGE_SHIFT, &level);
-	fill.access.write = write;
-	derive(&fill, entry, level);
+	kvm_leaf(&fill, &look, &leaf);
+	if (leaf.gfn == gpa >> PAGE_SHIFT)
+		derive(&fill, &leaf);
 }
 
 static enum chariot_verdict cross(struct chariot_fault *f, u32 to)
@@ -330,6 +373,9 @@ static enum chariot_verdict judge_write(struct chariot_fault *f, enum chariot_dr
 		chariot_count(vm, walk_pages);
 		return CHARIOT_RESOLVE;
 	}
+	/* By gva, and not the guest's address either: for KVM to tell the guest. */
+	if (f->gpa == INVALID_GPA)
+		return CHARIOT_RESOLVE;
 	if (chariot_page_writable(vm, f->cv, f->domain, f->gpa)) {
 		f->writable = true;
 		return CHARIOT_RESOLVE;
@@ -401,15 +447,43 @@ static enum chariot_verdict judge(struct chariot_fault *f)
  */
 static void prefill_domain(struct chariot_fault *f, u32 domain)
 {
-	u64 gfn;
+	u64 gfn, va = chariot_guest_rsp(f->vcpu) - 1;
 
 	if (f->access.fetch)
-		prefill(f, domain, f->gpa, false);
+		prefill(f, domain, f->addr, f->gpa, false);
 	mutex_lock(&f->vm->lock);
-	gfn = chariot_stack_gfn(f->vm, f->cv, chariot_guest_rsp(f->vcpu) - 1);
+	gfn = chariot_stack_gfn(f->vm, f->cv, va);
 	mutex_unlock(&f->vm->lock);
 	if (gfn != ~0ull)
-		prefill(f, domain, gfn << PAGE_SHIFT, true);
+		prefill(f, domain, f->vm->mode->by_gva ? va : gfn << PAGE_SHIFT,
+			gfn << PAGE_SHIFT, true);
+}
+
+/*
+ * By gva: makes the view that the vCPU is in for KVM's root, if it is the first time:
+ * then it had none to walk, and looks again with it.
+ */
+static int make_missing_view(struct chariot_fault *f, bool *made)
+{
+	struct chariot_vm *vm = f->vm;
+	struct chariot_view *view = chariot_view_of(vm, f->cv, f->cv->cur);
+	int ret;
+
+	*made = false;
+	if (!vm->armed || !vm->mode->by_gva || (view && view->base == f->base))
+		return 0;
+	ret = chariot_shadow_view(vm, f->cv, f->cv->cur);
+	if (ret == -ENOSPC) {
+		chariot_reset_views(vm);
+		ret = chariot_shadow_view(vm, f->cv, f->cv->cur);
+	}
+	if (ret && ret != -EAGAIN) {
+		pr_warn_ratelimited("no memory for the view of domain %u (%d)\n", f->cv->cur, ret);
+		return ret;
+	}
+	kvm_make_request(KVM_REQ_LOAD_MMU_PGD, f->vcpu);
+	*made = true;
+	return 0;
 }
 
 static int handle(struct chariot_fault *f)
@@ -417,6 +491,8 @@ static int handle(struct chariot_fault *f)
 	struct chariot_vm *vm = f->vm;
 	enum chariot_verdict verdict;
 	u32 entered = 0;
+	bool made;
+	int ret;
 
 	chariot_count(vm, faults);
 	vm->mode->decode(f->error_code, &f->access);
@@ -429,6 +505,12 @@ static int handle(struct chariot_fault *f)
 		mutex_unlock(&vm->lock);
 		return -ENOMEM;
 	}
+	ret = make_missing_view(f, &made);
+	if (ret || made) {
+		mutex_unlock(&vm->lock);
+		return ret ?: 1;
+	}
+	locate(f);
 	verdict = judge(f);
 	if (verdict == CHARIOT_AGAIN && f->cv->cur != f->domain)
 		entered = f->cv->cur;
@@ -454,11 +536,12 @@ static int handle(struct chariot_fault *f)
 	return 1;
 }
 
-int chariot_page_fault(struct kvm_vcpu *vcpu, gpa_t gpa, u64 error_code, void *insn, int insn_len)
+int chariot_page_fault(struct kvm_vcpu *vcpu, gpa_t addr, u64 error_code, void *insn, int insn_len)
 {
 	struct chariot_fault f = {
 		.vcpu = vcpu,
-		.gpa = gpa,
+		.addr = addr,
+		.gpa = addr,
 		.error_code = error_code,
 		.insn = insn,
 		.insn_len = insn_len,
@@ -467,11 +550,15 @@ int chariot_page_fault(struct kvm_vcpu *vcpu, gpa_t gpa, u64 error_code, void *i
 
 	/* Such a vCPU runs on KVM's own root. */
 	if (chariot_in_nested_guest(vcpu) || chariot_in_smm(vcpu))
-		return kvm_mmu_page_fault(vcpu, gpa, error_code, insn, insn_len);
+		return kvm_mmu_page_fault(vcpu, addr, error_code, insn, insn_len);
 
 	f.vm = chariot_vm_get(vcpu->kvm);
+	if (f.vm && f.vm->mode->by_gva && !f.vm->mode->usable(vcpu)) {
+		chariot_vm_put(f.vm);
+		f.vm = NULL;
+	}
 	if (!f.vm)
-		return kvm_mmu_page_fault(vcpu, gpa, error_code, insn, insn_len);
+		return kvm_mmu_page_fault(vcpu, addr, error_code, insn, insn_len);
 	ret = handle(&f);
 	chariot_vm_put(f.vm);
 	return ret;

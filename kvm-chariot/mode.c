@@ -15,16 +15,14 @@ const struct chariot_mode *chariot_mode_current(void)
 	/* KVM flushes its own root by a hypercall there, and never a view's. */
 	if (hypervisor_is_type(X86_HYPER_MS_HYPERV))
 		return NULL;
-	if (!chariot_symbol_tdp_enabled())
-		return NULL;
-	if (boot_cpu_has(X86_FEATURE_SVM))
-		return &chariot_mode_npt;
-	if (boot_cpu_has(X86_FEATURE_VMX))
-		return &chariot_mode_ept;
+	if (chariot_symbol_find("svm_load_mmu_pgd"))
+		return chariot_symbol_tdp_enabled() ? &chariot_mode_npt : &chariot_mode_svm_shadow;
+	if (chariot_symbol_find("vmx_load_mmu_pgd"))
+		return chariot_symbol_tdp_enabled() ? &chariot_mode_ept : &chariot_mode_vmx_shadow;
 	return NULL;
 }
 
 const char *chariot_mode_wanted(void)
 {
-	return "AMD NPT (kvm-amd npt=1, no SME) or Intel EPT (kvm-intel ept=1), not below Hyper-V";
+	return "kvm-amd or kvm-intel, no SME, not below Hyper-V";
 }

@@ -17,6 +17,7 @@ struct chariot_access {
 	bool write;
 	bool fetch;
 	bool walk;	/* made by the CPU's page walker, not by the instruction */
+	bool user;	/* made in user mode; only where faults tell */
 };
 
 struct chariot_mode {
@@ -24,11 +25,17 @@ struct chariot_mode {
 	u32 info_bit;				/* CHARIOT_MODE_* */
 	const struct chariot_entry_ops *entry;
 	/*
+	 * KVM's tree, hence every view, translates guest virtual addresses, and
+	 * so does a fault: shadow.h has what follows from it.
+	 */
+	bool by_gva;
+	/*
 	 * What is hooked in this mode beside what every mode needs (hook.c):
 	 * the vendor's load_mmu_pgd, and the functions by which it flushes.
 	 */
 	struct chariot_hook *hooks;
 	unsigned int nr_hooks;
+	void (*hooks_found)(void);	/* or NULL; called before they are installed */
 	/*
 	 * A crossing leaves no usable TLB entry of the old view, so a vCPU that
 	 * is not in a domain's view holds none of that view's entries.
@@ -59,6 +66,8 @@ struct chariot_mode {
 
 extern const struct chariot_mode chariot_mode_npt;
 extern const struct chariot_mode chariot_mode_ept;
+extern const struct chariot_mode chariot_mode_svm_shadow;
+extern const struct chariot_mode chariot_mode_vmx_shadow;
 
 /* The mode in which KVM runs on this host now; NULL: not supported, or KVM is not loaded. */
 const struct chariot_mode *chariot_mode_current(void);

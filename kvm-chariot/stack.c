@@ -93,7 +93,7 @@ void chariot_stack_enter(struct chariot_vm *vm, struct chariot_vcpu *cv)
 	for_each_set_bit(i, &stack->mapped, stack->pages) {
 		bitmap_zero(vm->scratch, KVM_MAX_VCPUS);
 		for (d = 1; d <= CHARIOT_DOMAINS_MAX; d++) {
-			if (cv->view[d])
+			if (vm->mode->by_gva || cv->view[d])
 				chariot_views_weaken(&vm->views, d, cv->vcpu->vcpu_idx,
 						     stack->gfn[i], 1, CHARIOT_W, vm->scratch,
 						     KVM_MAX_VCPUS);

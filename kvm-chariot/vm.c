@@ -63,6 +63,8 @@ static void vm_free(struct chariot_vm *vm)
 		kfree(cv);
 	}
 	xa_destroy(&vm->vcpus);
+	if (vm->empty_root_pa)
+		free_page((unsigned long)__va(vm->empty_root_pa));
 	xa_for_each(&vm->cpus, idx, cpu)
 		kfree(cpu);
 	xa_destroy(&vm->cpus);
@@ -152,6 +154,14 @@ static int vm_insert(struct chariot_vm *vm)
 	return ret;
 }
 
+/* What nobody but its maker has seen. */
+static void vm_release(struct chariot_vm *vm)
+{
+	if (vm->empty_root_pa)
+		free_page((unsigned long)__va(vm->empty_root_pa));
+	kvfree(vm);
+}
+
 static struct chariot_vm *vm_alloc(struct kvm *kvm, const struct chariot_mode *mode,
 				   const struct chariot_attach *req)
 {
@@ -161,9 +171,18 @@ static struct chariot_vm *vm_alloc(struct kvm *kvm, const struct chariot_mode *m
 	vm = kvzalloc(sizeof(*vm), GFP_KERNEL_ACCOUNT);
 	if (!vm)
 		return ERR_PTR(-ENOMEM);
+	if (mode->by_gva) {
+		unsigned long page = get_zeroed_page(GFP_KERNEL_ACCOUNT);
+
+		if (!page) {
+			kvfree(vm);
+			return ERR_PTR(-ENOMEM);
+		}
+		vm->empty_root_pa = __pa(page);
+	}
 	ret = chariot_events_init(&vm->events, req->events_max);
 	if (ret) {
-		kvfree(vm);
+		vm_release(vm);
 		return ERR_PTR(ret);
 	}
 	refcount_set(&vm->users, 1);
@@ -187,6 +206,7 @@ static struct chariot_vm *vm_alloc(struct kvm *kvm, const struct chariot_mode *m
 	vm->grants_max = req->grants_max ?: CHARIOT_GRANTS_DEFAULT;
 	chariot_views_init(&vm->views, mode->entry,
 			   req->view_pages_max ?: CHARIOT_VIEW_PAGES_DEFAULT);
+	vm->views.by_gva = mode->by_gva;
 	return vm;
 }
 
@@ -263,7 +283,7 @@ put_kvm:
 	chariot_hooks_put();
 free_vm:
 	chariot_events_free(&vm->events);
-	kvfree(vm);
+	vm_release(vm);
 put_file:
 	fput(file);
 	return ERR_PTR(ret);
@@ -302,6 +322,8 @@ struct chariot_vcpu *chariot_vm_vcpu(struct chariot_vm *vm, struct kvm_vcpu *vcp
 	if (!cv)
 		return NULL;
 	cv->vcpu = vcpu;
+	chariot_roots_init(&cv->roots);
+	cv->cache.by_gva = vm->mode->by_gva;
 	if (xa_err(xa_store(&vm->vcpus, vcpu->vcpu_idx, cv, GFP_KERNEL_ACCOUNT))) {
 		kfree(cv);
 		return NULL;

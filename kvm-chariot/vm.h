@@ -29,6 +29,7 @@
 #include "event.h"
 #include "ranges.h"
 #include "ring.h"
+#include "roots.h"
 #include "view.h"
 
 struct chariot_mode;
@@ -87,6 +88,7 @@ struct chariot_vcpu {
 	struct kvm_vcpu *vcpu;
 	u32 cur;			/* domain of the view to load; vm->lock to write */
 	struct chariot_view *view[CHARIOT_DOMAINS_MAX + 1];	/* [0]: unused */
+	struct chariot_roots roots;	/* instead, with shadow paging: the vCPU's thread only */
 	struct chariot_view_cache cache;
 	struct chariot_stack task_stack;
 	struct chariot_stack irq_stack;
@@ -124,7 +126,8 @@ struct chariot_vm {
 	DECLARE_BITMAP(fresh_root, KVM_MAX_VCPUS);	/* in kvm_mmu_load(), by vcpu_idx; atomic */
 
 	struct chariot_views views;
-	struct chariot_view *kernel_view;	/* exists while armed */
+	struct chariot_view *kernel_view;	/* exists while armed; not with shadow paging */
+	u64 empty_root_pa;		/* shadow paging: a table for whoever has no view yet; 0: none */
 
 	struct chariot_events events;
 	struct chariot_stats stats;	/* counters: chariot_count() */
