@@ -252,6 +252,15 @@ static bool drop_range(struct chariot_view *view, u64 gfn, u64 nr, unsigned int 
 	return dropped;
 }
 
+/* @view->views->lock must be held, and gen raised. The same for the guest's pages, in any view. */
+static void drop_pages(struct chariot_view *view, u64 gfn, u64 nr, unsigned int rights)
+{
+	if (view->views->by_gva)
+		drop_gfns(view, gfn, nr, rights);
+	else
+		drop_range(view, gfn, nr, rights);
+}
+
 /**
  * chariot_views_init() - prepare the (empty) set of views of one VM
  * @views:	the set
@@ -680,7 +689,7 @@ void chariot_views_flush_range(struct chariot_views *views, u64 gfn, u64 nr)
 	spin_lock(&views->lock);
 	raise_gen(views);
 	list_for_each_entry(view, &views->list, link)
-		drop_range(view, gfn, nr, CHARIOT_R);
+		drop_pages(view, gfn, nr, CHARIOT_R);
 	spin_unlock(&views->lock);
 }
 
@@ -855,10 +864,7 @@ bool chariot_views_weaken(struct chariot_views *views, u32 domain, s32 vcpu, u64
 			continue;
 		if (vcpu >= 0 && view->vcpu >= 0 && view->vcpu != vcpu)
 			continue;
-		if (views->by_gva)
-			drop_gfns(view, gfn, nr, rights);
-		else
-			drop_range(view, gfn, nr, rights);
+		drop_pages(view, gfn, nr, rights);
 		/*
 		 * Also if it was somebody else who dropped the leaf: their
 		 * flush may not have reached the vCPU yet.

@@ -32,21 +32,23 @@ MUTANTS = {
         "\tlist_for_each_entry(view, &views->list, link)\n\t\tdrop_all(view);"),
     "flush_range does not raise gen": (
         "view.c",
-        "\traise_gen(views);\n\tlist_for_each_entry(view, &views->list, link)\n\t\tdrop_range(",
-        "\tlist_for_each_entry(view, &views->list, link)\n\t\tdrop_range("),
+        "\traise_gen(views);\n\tlist_for_each_entry(view, &views->list, link)\n\t\tdrop_pages(",
+        "\tlist_for_each_entry(view, &views->list, link)\n\t\tdrop_pages("),
     "weaken does not raise gen": (
         "view.c",
         "\traise_gen(views);\n\tlist_for_each_entry(view, &views->list, link) {\n\t\tif (domain !=",
         "\tlist_for_each_entry(view, &views->list, link) {\n\t\tif (domain !="),
     "install does not compare gen": (
-        "view.c", "views->gen != gen || views->base", "views->base"),
+        "view.c", "views->gen != gen || base == CHARIOT_BASE_NONE", "base == CHARIOT_BASE_NONE"),
     "install does not compare base": (
-        "view.c", "views->gen != gen || views->base != base ||", "views->gen != gen ||"),
+        "view.c", "base != (views->by_gva ? view->base : views->base)", "0"),
     "install that drops does not raise gen": (
         "view.c",
-        "\t\t\tif ((had & ~rights) || ops->derive(kvm_entry, pa, level, had) != old) {\n"
+        "\t\t\tif ((had & ~rights) ||\n"
+        "\t\t\t    derive_leaf(ops, gfn, level, kvm_entry, kvm_level, had) != old) {\n"
         "\t\t\t\traise_gen(views);",
-        "\t\t\tif ((had & ~rights) || ops->derive(kvm_entry, pa, level, had) != old) {"),
+        "\t\t\tif ((had & ~rights) ||\n"
+        "\t\t\t    derive_leaf(ops, gfn, level, kvm_entry, kvm_level, had) != old) {"),
     # what flushes drop
     "flush forgets the views but the first": (
         "view.c",
@@ -90,7 +92,7 @@ MUTANTS = {
         "\ttable->leaves++;"),
     # revokes
     "weaken drops nothing": (
-        "view.c", "\t\tdrop_range(view, gfn, nr, rights);\n", ""),
+        "view.c", "\t\tdrop_pages(view, gfn, nr, rights);\n", ""),
     "weaken reports nobody": (
         "view.c", "\t\treport(view, dirty, bits);\n", ""),
     "weaken does not report users of a shared view": (
@@ -101,14 +103,14 @@ MUTANTS = {
         "view.c", "__set_bit(view->vcpu, dirty);", "__set_bit(0, dirty);"),
     "weaken reports only what it dropped itself": (
         "view.c",
-        "\t\tdrop_range(view, gfn, nr, rights);\n",
+        "\t\tdrop_pages(view, gfn, nr, rights);\n",
         "\t\tif (!drop_range(view, gfn, nr, rights))\n\t\t\tcontinue;\n"),
     "weaken knows W only": (
-        "view.c", "drop_range(view, gfn, nr, rights);\n\t\t/*",
-        "drop_range(view, gfn, nr, CHARIOT_W);\n\t\t/*"),
+        "view.c", "drop_pages(view, gfn, nr, rights);\n\t\t/*",
+        "drop_pages(view, gfn, nr, CHARIOT_W);\n\t\t/*"),
     "weaken knows X only": (
-        "view.c", "drop_range(view, gfn, nr, rights);\n\t\t/*",
-        "drop_range(view, gfn, nr, CHARIOT_X);\n\t\t/*"),
+        "view.c", "drop_pages(view, gfn, nr, rights);\n\t\t/*",
+        "drop_pages(view, gfn, nr, CHARIOT_X);\n\t\t/*"),
     "weaken takes the wrong vCPUs": (
         "view.c", "view->vcpu >= 0 && view->vcpu != vcpu", "view->vcpu >= 0 && view->vcpu == vcpu"),
     "weaken takes the wrong domains": (
@@ -146,7 +148,7 @@ MUTANTS = {
     "a larger leaf stays": (
         "view.c", "\tif (level < at) {", "\tif (level < at && !is_leaf(ops, old, at)) {"),
     "another frame is taken for more rights": (
-        "view.c", "(had & ~rights) || ops->derive(kvm_entry, pa, level, had) != old", "had & ~rights"),
+        "view.c", "derive_leaf(ops, gfn, level, kvm_entry, kvm_level, had) != old", "0"),
     "a vCPU beyond the view's addresses wraps": (
         "view.c", "if (gfn >= view_gfns(view) || kvm_level <", "if (kvm_level <"),
     "lookup beyond the view's addresses wraps": (
@@ -155,15 +157,15 @@ MUTANTS = {
         "view.c", "end = gfn + min(nr, gfns - gfn);", "end = gfn + nr;"),
     # memory
     "tables are not bounded": (
-        "view.c", "if (cache->nr < nr || !pages_charge(views, nr))",
+        "view.c", "if (cache->nr < nr || !pages_charge(views, nr * table_pages(views)))",
         "if (cache->nr < nr || (!pages_charge(views, nr) && !(views->pages += nr)))"),
     "an empty cache is used": (
         "view.c", "if (cache->nr < nr || !pages", "if (!pages"),
     "tables are charged before the cache is looked at": (
-        "view.c", "if (cache->nr < nr || !pages_charge(views, nr))",
+        "view.c", "if (cache->nr < nr || !pages_charge(views, nr * table_pages(views)))",
         "if (!pages_charge(views, nr) || cache->nr < nr)"),
     "freed tables stay charged": (
-        "view.c", "\tviews->pages -= nr;\n", ""),
+        "view.c", "\tviews->pages -= nr * table_pages(views);\n", ""),
     "a destroyed view stays charged": (
         "view.c", "\tviews->pages--;\n", ""),
     "a destroyed view stays in the list": (
