@@ -250,7 +250,7 @@ TEST_F_TIMEOUT(dirty, migrated, 600)
 			EXPECT_EQ(PAGES, copy_dirty(self, variant->manual, SLOT));
 			memset(self->logged, 0, sizeof(self->logged));
 		}
-		for (turn = 0; turn < vm_turns(8); turn++) {
+		for (turn = 0; turn < vm_turns(5); turn++) {
 			copy_dirty(self, variant->manual, 0);
 			copy_dirty(self, variant->manual, SLOT);
 			for (i = 0; i < self->vm.vcpus; i++)
@@ -362,7 +362,7 @@ TEST_F_TIMEOUT(dirty, exact, 600)
 	set_log(self, SLOT, true);
 	read_log(twin.fd, variant->manual, SLOT, PAGES, stock);
 	read_log(self->vm.fd, variant->manual, SLOT, PAGES, bitmap);
-	for (turn = 0; turn < vm_turns(12); turn++) {
+	for (turn = 0; turn < vm_turns(8); turn++) {
 		memset(expected, 0, sizeof(expected));
 		for (i = 0; i < 12; i++) {
 			u32 number = rand_r(&seed);

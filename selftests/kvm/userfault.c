@@ -268,7 +268,7 @@ TEST_F_TIMEOUT(fault, read_by_module, 600)
 	*(volatile u64 *)vm_at(&self->vm, STOP) = 0;
 	for (i = 0; i < variant->vcpus; i++)
 		vcpu_start(&self->vm.vcpu[i], g_dom1_count, dm(BASE + (PART + i) * 4096), 1, 4096, dm(STOP));
-	for (turn = 0; turn < vm_turns(30); turn++) {
+	for (turn = 0; turn < vm_turns(15); turn++) {
 		unsigned int pending = self->s.pending;
 
 		/* Nobody writes these. */
@@ -470,13 +470,13 @@ static void victim(volatile u32 *ready, unsigned int what)
 	bring_up(&vm, &c, &memory, 2, what & 1 ? VM_IRQCHIP : 0);
 	vcpu_call(&vm.vcpu[1], g_dom1_store, dm(BASE + 4096), 1);
 	poll_fd.fd = syscall(SYS_userfaultfd, O_CLOEXEC | O_NONBLOCK);
-	reg.range.start = (u64)(missing[what / 2].slot ? memory : vm.memory) + missing[what / 2].offset;
-	reg.range.len = missing[what / 2].size;
+	reg.range.start = (u64)(missing[what].slot ? memory : vm.memory) + missing[what].offset;
+	reg.range.len = missing[what].size;
 	if (ioctl(poll_fd.fd, UFFDIO_API, &api) || madvise((void *)reg.range.start, reg.range.len, MADV_DONTNEED) ||
 	    ioctl(poll_fd.fd, UFFDIO_REGISTER, &reg))
 		die("userfaultfd: %m");
 	*(u64 *)vm_at(&vm, STOP) = 0;
-	vcpu_start(&vm.vcpu[0], missing[what / 2].fn, dm(missing[what / 2].target), 5);
+	vcpu_start(&vm.vcpu[0], missing[what].fn, dm(missing[what].target), 5);
 	if (poll(&poll_fd, 1, 10000) != 1)
 		die("nothing was missing");
 	/* The other vCPU, and an ioctl: they get as far as they get. */
@@ -497,7 +497,7 @@ TEST(killed_while_missing)
 	if (uffd < 0)
 		SKIP(return, "userfaultfd: %s", strerror(errno));
 	close(uffd);
-	for (what = 0; what < 2 * ARRAY_SIZE(missing); what++) {
+	for (what = 0; what < ARRAY_SIZE(missing); what++) {
 		pid_t pid, dead = 0;
 
 		*ready = 0;
@@ -506,7 +506,7 @@ TEST(killed_while_missing)
 			victim(ready, what);
 		for (i = 0; i < 15000 && !*ready; i++)
 			sleep_ms(1);
-		ASSERT_EQ(1, *ready) TH_LOG("%s", missing[what / 2].name);
+		ASSERT_EQ(1, *ready) TH_LOG("%s", missing[what].name);
 		sleep_ms(100);
 		kill(pid, SIGKILL);
 		for (i = 0; i < 10000 && !dead; i++) {
@@ -514,8 +514,8 @@ TEST(killed_while_missing)
 			if (!dead)
 				sleep_ms(1);
 		}
-		ASSERT_EQ(pid, dead) TH_LOG("%s is missing: the process does not die", missing[what / 2].name);
-		EXPECT_TRUE(module_references_fall(references)) TH_LOG("%s", missing[what / 2].name);
+		ASSERT_EQ(pid, dead) TH_LOG("%s is missing: the process does not die", missing[what].name);
+		EXPECT_TRUE(module_references_fall(references)) TH_LOG("%s", missing[what].name);
 	}
 	EXPECT_EQ(0, host_complaints());
 }
