@@ -310,8 +310,8 @@ MUTANTS = {
         "test_view_tlb.c", "static void on_acl_flush(struct model_acl *acl, unsigned int vcpu)\n{\n"
         "\trequest_flush(vcpu);", "static void on_acl_flush(struct model_acl *acl, unsigned int vcpu)\n{"),
     "caller: flushed is told with a generation from after the flush": (
-        "test_view_tlb.c", "\t\tchariot_views_flushed(&w.views, vcpu, v->flush_gen);\n\t\tv->tell_late",
-        "\t\tchariot_views_flushed(&w.views, vcpu, chariot_views_gen(&w.views));\n\t\tv->tell_late"),
+        "test_view_tlb.c", "\tchariot_views_flushed(&w.views, vcpu, v->flush_gen);\n\tv->tell_late",
+        "\tchariot_views_flushed(&w.views, vcpu, chariot_views_gen(&w.views));\n\tv->tell_late"),
 }
 
 

@@ -167,6 +167,8 @@ static void speculate(unsigned int lo, unsigned int hi)
 
 /* ---- how the module makes its calls ---- */
 
+static void tell(unsigned int vcpu);
+
 static void on_flush(struct model_kvm *kvm, bool all, u64 gfn, u64 nr)
 {
 	if (chance(30))
@@ -175,6 +177,10 @@ static void on_flush(struct model_kvm *kvm, bool all, u64 gfn, u64 nr)
 		chariot_views_flush(&w.views);
 	else
 		chariot_views_flush_range(&w.views, gfn, nr);
+	/* News of an earlier flush may come now, which is not this one. */
+	for (unsigned int i = 0; i < w.p.vcpus; i++)
+		if (w.vcpu[i].tell_late && w.vcpu[i].state == GUEST)
+			tell(i);
 }
 
 /* Like a request that KVM waits for: on return the vCPU is outside. */
@@ -192,6 +198,16 @@ static void kick(unsigned int vcpu)
 static void request_flush(unsigned int vcpu)
 {
 	w.vcpu[vcpu].want_flush = true;
+	kick(vcpu);
+}
+
+/*
+ * As mode->flush_loaded() does: KVM's flush-current, which reaches the whole ASID,
+ * or on EPT, where the hook is, KVM's root and the view that is loaded.
+ */
+static void request_flush_loaded(unsigned int vcpu)
+{
+	w.vcpu[vcpu].want_flush_current = true;
 	kick(vcpu);
 }
 
@@ -239,16 +255,6 @@ static void on_weaken(struct model_acl *acl, struct model_acl_op *op)
 	CHECK(!(op->dirty >> w.p.vcpus));
 	CHECK(vcpu < 0 || !(op->dirty & ~(1ul << vcpu)));
 	w.weakened += any;
-}
-
-/*
- * As mode->flush_loaded() does: KVM's flush-current, which reaches the whole ASID,
- * or on EPT, where the hook is, KVM's root and the view that is loaded.
- */
-static void request_flush_loaded(unsigned int vcpu)
-{
-	w.vcpu[vcpu].want_flush_current = true;
-	kick(vcpu);
 }
 
 /* Whoever may have used @view. */
@@ -479,6 +485,18 @@ static void step_fault(unsigned int vcpu)
 	}
 }
 
+/* Tells the views of the flush that the vCPU made or is about to make. */
+static void tell(unsigned int vcpu)
+{
+	struct vcpu *v = &w.vcpu[vcpu];
+
+	chariot_views_flushed(&w.views, vcpu, v->flush_gen);
+	v->tell_late = false;
+	/* The worst moment for a revoke, should that have been too much. */
+	for (unsigned int i = 0; i < 4 && chance(50); i++)
+		model_acl_step(&w.acl);
+}
+
 static void step_exit(unsigned int vcpu)
 {
 	struct vcpu *v = &w.vcpu[vcpu];
@@ -514,6 +532,9 @@ static void step_exit(unsigned int vcpu)
 		if (v->want_load && v->root)
 			chariot_views_set_base(&w.views, v->root->addr);
 		v->want_load = false;
+		/* KVM has reasons of its own, which do not concern what was derived. */
+		if (chance(10))
+			v->want_flush_current = true;
 		if (v->next_domain == v->domain)
 			return;
 		if (get_view(vcpu, v->next_domain)) {
@@ -535,7 +556,7 @@ static void step_exit(unsigned int vcpu)
 		/* The flush is certain to come before the guest runs. Or tell when it did. */
 		v->tell_late = chance(50);
 		if (!v->tell_late)
-			chariot_views_flushed(&w.views, vcpu, v->flush_gen);
+			tell(vcpu);
 		return;
 	}
 	if (v->want_flush || (v->want_flush_current && !w.p.tagged))
@@ -556,9 +577,9 @@ static void step_guest(unsigned int vcpu)
 	const struct model_page *page;
 	bool hit = false;
 
-	if (v->tell_late && chance(20)) {
-		chariot_views_flushed(&w.views, vcpu, v->flush_gen);
-		v->tell_late = false;
+	if (v->tell_late && chance(5)) {
+		tell(vcpu);
+		return;	/* which may have kicked it out */
 	}
 	if (chance(3)) {
 		v->next_domain = ktap_below(MODEL_DOMAINS);
