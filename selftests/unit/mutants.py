@@ -265,6 +265,67 @@ MUTANTS = {
         "view.c", "\t\tfill_empty(ops, table->entries);\n", ""),
     "EPT: new roots are full of 0": (
         "view.c", "\tfill_empty(views->ops, view->root);\n", ""),
+    # views by virtual address
+    "shadow: comparing drops nothing": (
+        "view.c", "\t\t\tif (!still_right(ops, index, table->level, table->gfns[i], entry, &kvm))\n"
+        "\t\t\t\tdrop_leaf(view, &table->entries[i]);\n", ""),
+    "shadow: another page, another kind or U/S is not seen": (
+        "view.c", "derive_leaf(ops, index, level, kvm->entry, kvm->level, rights) == leaf", "1"),
+    "shadow: rights that KVM took away are not seen": (
+        "view.c", "return !(rights & ~ops->rights(kvm->entry)) &&", "return"),
+    "shadow: comparing stops at the first leaf": (
+        "view.c", "\t\t\tleft--;\n\t\t\tindex =", "\t\t\tleft = 0;\n\t\t\tindex ="),
+    "shadow: comparing looks at the wrong address": (
+        "view.c", "index = table->first + i * level_pages(table->level);", "index = table->first;"),
+    "shadow: a table does not know its address": (
+        "view.c", "\t\ttable->first = gfn & ~(level_pages(l + 1) - 1);\n", ""),
+    "shadow: flush of an address does nothing": (
+        "view.c", "\t\tif (view->vcpu == vcpu)\n\t\t\tdrop_range(view, index, 1, CHARIOT_R);\n", ""),
+    "shadow: flush of an address takes another vCPU": (
+        "view.c", "\t\tif (view->vcpu == vcpu)\n\t\t\tdrop_range(view, index",
+        "\t\tif (view->vcpu != vcpu)\n\t\t\tdrop_range(view, index"),
+    "shadow: revokes take the virtual address for the guest's": (
+        "view.c", "\tif (view->views->by_gva)\n\t\tdrop_gfns(", "\tif (0)\n\t\tdrop_gfns("),
+    "shadow: leaves do not remember the guest's page": (
+        "view.c", "\ttable->gfns[slot - table->entries] = target & ~(level_pages(table->level) - 1);\n", ""),
+    "shadow: a view keeps its leaves for another root": (
+        "view.c", "\t\tdrop_all(view);\n\t\tview->base = base;", "\t\tview->base = base;"),
+    "shadow: installs do not look at the root": (
+        "view.c", "base != (views->by_gva ? view->base : views->base)", "0"),
+    "shadow: views are not stale after a flush": (
+        "roots.c", "\t\t\t\troot->view[d]->stale = true;\n", "\t\t\t\t;\n"),
+    "shadow: only the first view is stale after a flush": (
+        "roots.c", "\t\tfor (d = 0; d <= CHARIOT_DOMAINS_MAX; d++) {\n\t\t\tif (root->view[d])\n"
+        "\t\t\t\troot->view[d]->stale", "\t\tfor (d = 0; d <= 0; d++) {\n\t\t\tif (root->view[d])\n"
+        "\t\t\t\troot->view[d]->stale"),
+    "shadow: a root that is given up needs no flush": (
+        "roots.c", "\t*flush = root->base != CHARIOT_BASE_NONE;\n", ""),
+    "shadow: the root used last is given up": (
+        "roots.c", "roots->root[i].used < oldest->used", "roots->root[i].used > oldest->used"),
+    "shadow: views stay with the root that was given up": (
+        "roots.c", "\tgive_to(root, base);\nfound:", "\troot->base = base;\nfound:"),
+    "shadow: U/S is lost": (
+        "entry_shadow.c", "kvm_entry & (PTE_U | PTE_PWT | PTE_PCD)", "kvm_entry & (PTE_PWT | PTE_PCD)"),
+    "shadow: NX is lost": (
+        "entry_shadow.c", "\tif (!(rights & CHARIOT_X))\n\t\tentry |= PTE_NX;\n", ""),
+    "shadow: W without dirty": (
+        "entry_shadow.c", "\t\tentry |= PTE_W | PTE_D;\n\tif", "\t\tentry |= PTE_W;\n\tif"),
+    "shadow caller: KVM's flush is not hooked": (
+        "test_shadow.c", "\tchariot_roots_flush(&v->roots, bases, nr);\n"
+        "\tif (v->roots.cur && v->roots.cur->view[v->domain])\n"
+        "\t\trevalidate(v->roots.cur->view[v->domain]);\n", ""),
+    "shadow caller: the view that is loaded is not compared at the flush": (
+        "test_shadow.c", "\tif (v->roots.cur && v->roots.cur->view[v->domain])\n"
+        "\t\trevalidate(v->roots.cur->view[v->domain]);\n", ""),
+    "shadow caller: stale views are loaded as they are": (
+        "test_shadow.c", "\tif (view && view->stale)\n\t\trevalidate(view);\n", ""),
+    "shadow caller: the flush of an address is not hooked": (
+        "test_shadow.c", "\tchariot_views_flush_gva(&w.views, v - w.vcpu, index_of[page]);\n", ""),
+    "shadow caller: crossings do not flush": (
+        "test_shadow.c", "\tv->domain = ktap_below(DOMAINS);\n\town_flush(v);\n",
+        "\tv->domain = ktap_below(DOMAINS);\n"),
+    "shadow caller: revokes do not flush": (
+        "test_shadow.c", "\t\tif (!(dirty & BIT(i)))\n\t\t\tcontinue;\n", "\t\tcontinue;\n"),
     # callers
     "caller: KVM's flushes are not hooked": (
         "test_view_tlb.c", "\tif (all)\n\t\tchariot_views_flush(&w.views);\n\telse\n"
