@@ -12,6 +12,7 @@ HOST_MODULE = "modules/kvm-chariot.ko"
 #: the kinds of machine that the kselftests run on: mode and kernel (none: the usual one), prefix of the scenario's name,
 #: time limit, target, which programs (none: all)
 KSELFTESTS = [("", "", "", 240, "check", ()), ("ept", "", "ept-", 100, "check", ()),
+              ("shadow", "", "shadow-", 240, "check", ("attach", "crossings", "memslots", "mmio", "stack", "stale")),
               ("", "6.1", "6.1-", 240, "check", ("attach", "crossings", "memslots", "mmio", "stack")),
               ("ept-noad", "", "ept-noad-", 100, "full", ()), ("ept-nopml", "", "ept-nopml-", 100, "full", ()),
               ("ept-shadow", "", "ept-shadow-", 150, "full", ())]
