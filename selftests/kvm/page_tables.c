@@ -88,13 +88,20 @@ static volatile u64 *entry_at(struct vm *vm, u64 va, int level)
 	return vm_at(vm, entry_gpa(vm, va, level));
 }
 
-/* As the guest's kernel does that looks for pages in use. */
+/* The guest's kernel looks for pages in use. (Shadow paging has to see it write.) */
+static void clear_entry(FIXTURE_DATA(page_tables) *self, u64 va, int level, u64 bits)
+{
+	u64 gpa = entry_gpa(&self->vm, va, level);
+
+	vcpu_call(self->vcpu, g_core_store, dm(gpa), *entry_at(&self->vm, va, level) & ~bits);
+}
+
 static void clear(FIXTURE_DATA(page_tables) *self, u64 va, unsigned int levels, u64 bits)
 {
 	unsigned int l;
 
 	for (l = 1; l <= levels; l++)
-		*entry_at(&self->vm, va, l) &= ~(l == 1 ? bits : bits & ~DIRTY);
+		clear_entry(self, va, l, l == 1 ? bits : bits & ~DIRTY);
 	vcpu_call(self->vcpu, c_flush);
 }
 
@@ -153,7 +160,7 @@ TEST_F(page_tables, cold_pages)
 	EXPECT_EQ(sum, vcpu_call(self->vcpu, d_sum, GUEST_VM, PAGES));
 	for (turn = 0; turn < 3; turn++) {
 		for (i = 0; i < PAGES; i++)
-			*entry_at(&self->vm, GUEST_VM + i * PAGE, 1) &= ~(ACCESSED | DIRTY);
+			clear_entry(self, GUEST_VM + i * PAGE, 1, ACCESSED | DIRTY);
 		vcpu_call(self->vcpu, c_flush);
 		before = chariot_stats(&self->c);
 		EXPECT_EQ(sum, vcpu_call(self->vcpu, d_sum, GUEST_VM, PAGES));
@@ -163,7 +170,8 @@ TEST_F(page_tables, cold_pages)
 				  (ACCESSED | DIRTY));
 		/* It can be that the CPU needs nobody for it: then there is nothing to count. */
 		EXPECT_LE(after.walks_completed - before.walks_completed, PAGES);
-		EXPECT_EQ(before.crossings_in, after.crossings_in);
+		/* into the domain, unless the kernel's stores above did not leave it (NPT) */
+		EXPECT_EQ(before.crossings_in + !self->npt, after.crossings_in);
 		EXPECT_EQ(before.crossings_out, after.crossings_out);
 		if (!self->npt && !self->shadow) {
 			EXPECT_EQ(PAGES, after.walks_completed - before.walks_completed);
