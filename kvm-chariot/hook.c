@@ -34,12 +34,14 @@ void chariot_hook_redirect(struct chariot_hook *hook, struct pt_regs *regs)
 	regs->ip = (unsigned long)hook->replacement;
 }
 
-int chariot_hook_begin(void) __acquires(&chariot_hook_srcu)
+int chariot_hook_begin(void)
+	__acquires(&chariot_hook_srcu)
 {
 	return srcu_read_lock(&chariot_hook_srcu);
 }
 
-void chariot_hook_end(int idx) __releases(&chariot_hook_srcu)
+void chariot_hook_end(int idx)
+	__releases(&chariot_hook_srcu)
 {
 	srcu_read_unlock(&chariot_hook_srcu, idx);
 }

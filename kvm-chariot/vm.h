@@ -127,7 +127,7 @@ struct chariot_vm {
 
 	struct chariot_views views;
 	struct chariot_view *kernel_view;	/* exists while armed; not with shadow paging */
-	u64 empty_root_pa;		/* shadow paging: a table for whoever has no view yet; 0: none */
+	u64 empty_root_pa;		/* shadow paging: for a vCPU without a view yet; 0: none */
 
 	struct chariot_events events;
 	struct chariot_stats stats;	/* counters: chariot_count() */
