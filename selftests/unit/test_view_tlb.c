@@ -736,9 +736,14 @@ TEST(asid_one_vcpu_roots_come_back)
 	simulate(&(struct params) { 1, 4, &model_npt, false, 1000, 30, 1000000 });
 }
 
+TEST(asid_two_vcpus_roots_change)
+{
+	simulate(&(struct params) { 2, 4, &model_npt, false, 1000, 80, 3000000 });
+}
+
 TEST(tagged_two_vcpus_roots_change)
 {
-	simulate(&(struct params) { 2, 4, &model_ept, true, 1000, 80, 3000000 });
+	simulate(&(struct params) { 2, 4, &model_ept, true, 1000, 80, 8000000 });
 }
 
 TEST(tagged_four_vcpus_five_levels)
