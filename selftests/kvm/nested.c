@@ -136,22 +136,34 @@ FIXTURE_VARIANT(nested)
 FIXTURE_VARIANT_ADD(nested, own_tables) { .npt = true };
 FIXTURE_VARIANT_ADD(nested, same_tables) { .npt = false };
 
-static bool have_svm(void)
+static u32 cpuid_word(u32 function, bool edx)
 {
 	struct {
 		struct kvm_cpuid2 head;
 		struct kvm_cpuid_entry2 entries[256];
 	} cpuid = { .head.nent = 256 };
 	int kvm = open("/dev/kvm", O_RDWR | O_CLOEXEC);
-	bool found = false;
-	u32 i;
+	u32 i, word = 0;
 
 	if (ioctl(kvm, KVM_GET_SUPPORTED_CPUID, &cpuid))
 		die("KVM_GET_SUPPORTED_CPUID: %m");
-	for (i = 0; i < cpuid.head.nent; i++)
-		found |= cpuid.entries[i].function == 0x80000001 && (cpuid.entries[i].ecx & (1u << 2));
+	for (i = 0; i < cpuid.head.nent; i++) {
+		if (cpuid.entries[i].function == function)
+			word = edx ? cpuid.entries[i].edx : cpuid.entries[i].ecx;
+	}
 	close(kvm);
-	return found;
+	return word;
+}
+
+static bool have_svm(void)
+{
+	return cpuid_word(0x80000001, false) & (1u << 2);
+}
+
+/* Nested page tables for guests: not where KVM itself runs without (npt=0). */
+static bool have_npt(void)
+{
+	return cpuid_word(0x8000000a, true) & 1;
 }
 
 static bool on_sync(struct vcpu *vcpu)
@@ -236,6 +248,8 @@ FIXTURE_SETUP(nested)
 
 	if (!have_svm())
 		SKIP(return, "no SVM for guests: an Intel processor, or kvm-amd nested=0");
+	if (variant->npt && !have_npt())
+		SKIP(return, "no nested paging for guests: KVM runs with npt=0");
 	vm_create(&self->vm, 2, 0);
 	self->vcpu = &self->vm.vcpu[0];
 	self->vm.context = self;
