@@ -138,7 +138,7 @@ static void raise_gen(struct chariot_views *views)
 
 /*
  * @view->views->lock must be held, and gen raised. The leaf goes, in place; no
- * xchg, because the CPU writes no bit of an entry of ours (see entry_npt.c).
+ * xchg, because the CPU writes no bit of an entry of ours (see entry_x86.c).
  */
 static void drop_leaf(struct chariot_view *view, u64 *slot)
 {

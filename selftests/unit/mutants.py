@@ -185,41 +185,41 @@ MUTANTS = {
         "view.c", "\tif (!charged) {\n\t\tfree_page((unsigned long)view->root);", "\tif (!charged) {"),
     # entries
     "W without dirty": (
-        "entry_npt.c", "(entry & NPT_W) && (!tracked || (entry & NPT_D))", "entry & NPT_W"),
+        "entry_x86.c", "(entry & PTE_W) && (!tracked || (entry & PTE_D))", "entry & PTE_W"),
     "not accessed, and derived from": (
-        "entry_npt.c", "\tif (tracked && !(entry & NPT_A))\n\t\treturn 0;\n", ""),
+        "entry_x86.c", "\tif (tracked && !(entry & PTE_A))\n\t\treturn 0;\n", ""),
     "walks set dirty where W is not allowed": (
-        "entry_npt.c", "if (write && (entry & NPT_W))", "if (write)"),
+        "entry_x86.c", "if (write && (entry & PTE_W))", "if (write)"),
     "walks set dirty for reads": (
-        "entry_npt.c", "if (write && (entry & NPT_W))", "if (entry & NPT_W)"),
+        "entry_x86.c", "if (write && (entry & PTE_W))", "if (entry & PTE_W)"),
     "walks do not set accessed": (
-        "entry_npt.c", "\tentry |= NPT_A;\n", ""),
+        "entry_x86.c", "\tentry |= PTE_A;\n", ""),
     "walks set bits that KVM keeps itself": (
-        "entry_npt.c", "!npt_present(entry) || (entry & SPTE_AD_TYPE) == SPTE_AD_DISABLED)",
-        "!npt_present(entry))"),
+        "entry_x86.c", "!x86_present(entry) || (entry & SPTE_AD_TYPE) == SPTE_AD_DISABLED)",
+        "!x86_present(entry))"),
     "KVM's present bit is ignored": (
-        "entry_npt.c", "(entry & (SPTE_MMU_PRESENT | NPT_P)) == (SPTE_MMU_PRESENT | NPT_P)",
-        "entry & NPT_P"),
+        "entry_x86.c", "(entry & (SPTE_MMU_PRESENT | PTE_P)) == (SPTE_MMU_PRESENT | PTE_P)",
+        "entry & PTE_P"),
     "hardware's present bit is ignored": (
-        "entry_npt.c", "(entry & (SPTE_MMU_PRESENT | NPT_P)) == (SPTE_MMU_PRESENT | NPT_P)",
+        "entry_x86.c", "(entry & (SPTE_MMU_PRESENT | PTE_P)) == (SPTE_MMU_PRESENT | PTE_P)",
         "entry & SPTE_MMU_PRESENT"),
     "NX is lost": (
-        "entry_npt.c", "\tif (!(rights & CHARIOT_X))\n\t\tentry |= NPT_NX;\n", ""),
+        "entry_x86.c", "\tif (!(rights & CHARIOT_X))\n\t\tentry |= PTE_NX;\n", ""),
     "W is not taken away": (
-        "entry_npt.c", "\tif (rights & CHARIOT_W)\n\t\tentry", "\tentry"),
+        "entry_x86.c", "\tif (rights & CHARIOT_W)\n\t\tentry", "\tentry"),
     "dirty is left to the CPU": (
-        "entry_npt.c", "entry |= NPT_W | NPT_D;", "entry |= NPT_W;"),
+        "entry_x86.c", "entry |= PTE_W | PTE_D;", "entry |= PTE_W;"),
     "accessed is left to the CPU": (
-        "entry_npt.c", "entry |= NPT_P | NPT_A;", "entry |= NPT_P;"),
+        "entry_x86.c", "entry |= PTE_P | PTE_A;", "entry |= PTE_P;"),
     "U is set where KVM clears it": (
-        "entry_npt.c", "entry |= NPT_P | NPT_A;", "entry |= NPT_P | NPT_A | NPT_U;"),
+        "entry_x86.c", "entry |= PTE_P | PTE_A;", "entry |= PTE_P | PTE_A | PTE_U;"),
     "software bits are copied": (
-        "entry_npt.c", "entry |= kvm_entry & (NPT_U | NPT_PWT | NPT_PCD);",
-        "entry |= kvm_entry & (NPT_U | NPT_PWT | NPT_PCD | SPTE_MMU_PRESENT);"),
+        "entry_x86.c", "entry |= kvm_entry & (PTE_U | PTE_PWT | PTE_PCD);",
+        "entry |= kvm_entry & (PTE_U | PTE_PWT | PTE_PCD | SPTE_MMU_PRESENT);"),
     "memory type is lost": (
-        "entry_npt.c", "entry |= kvm_entry & (NPT_U | NPT_PWT | NPT_PCD);", "entry |= kvm_entry & NPT_U;"),
+        "entry_x86.c", "entry |= kvm_entry & (PTE_U | PTE_PWT | PTE_PCD);", "entry |= kvm_entry & PTE_U;"),
     "PS is kept in a 4K leaf": (
-        "entry_npt.c", "\telse if (pat)\n", "\telse\n"),
+        "entry_x86.c", "\telse if (pat)\n", "\telse\n"),
     # Intel's entries
     "EPT: W without dirty": (
         "entry_ept.c", "(entry & EPT_W) && (!tracked || (entry & EPT_D))", "entry & EPT_W"),
@@ -305,11 +305,7 @@ MUTANTS = {
     "shadow: views stay with the root that was given up": (
         "roots.c", "\tgive_to(root, base);\nfound:", "\troot->base = base;\nfound:"),
     "shadow: U/S is lost": (
-        "entry_shadow.c", "kvm_entry & (PTE_U | PTE_PWT | PTE_PCD)", "kvm_entry & (PTE_PWT | PTE_PCD)"),
-    "shadow: NX is lost": (
-        "entry_shadow.c", "\tif (!(rights & CHARIOT_X))\n\t\tentry |= PTE_NX;\n", ""),
-    "shadow: W without dirty": (
-        "entry_shadow.c", "\t\tentry |= PTE_W | PTE_D;\n\tif", "\t\tentry |= PTE_W;\n\tif"),
+        "entry_x86.c", "kvm_entry & (PTE_U | PTE_PWT | PTE_PCD)", "kvm_entry & (PTE_PWT | PTE_PCD)"),
     "shadow caller: KVM's flush is not hooked": (
         "test_shadow.c", "\tchariot_roots_flush(&v->roots, bases, nr);\n"
         "\tif (v->roots.cur && v->roots.cur->view[v->domain])\n"
