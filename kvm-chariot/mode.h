@@ -11,6 +11,7 @@
 #include "view.h"
 
 struct chariot_hook;
+struct pt_regs;
 
 /* A guest access that faulted in a view. */
 struct chariot_access {
@@ -68,6 +69,22 @@ extern const struct chariot_mode chariot_mode_npt;
 extern const struct chariot_mode chariot_mode_ept;
 extern const struct chariot_mode chariot_mode_svm_shadow;
 extern const struct chariot_mode chariot_mode_vmx_shadow;
+
+/* What more than one mode uses for the members above: */
+
+/* Nested paging: the walker is told of. The bits are AMD's; KVM makes Intel's alike. */
+void chariot_mode_decode_tdp(u64 error_code, struct chariot_access *access);
+bool chariot_mode_usable_tdp(struct kvm_vcpu *vcpu);
+/* What the CPU would have said with KVM's own tree, where faults are told as #PF's are. */
+u64 chariot_mode_error_for_kvm(u64 error_code, bool present, bool mmio);
+/* By the length that the CPU told; by KVM's decoder, where it tells none. */
+int chariot_mode_skip(struct kvm_vcpu *vcpu);
+int chariot_mode_skip_decoded(struct kvm_vcpu *vcpu);
+/*
+ * KVM may turn to another of the vCPU's VMCBs or VMCSs, with the root of then: the
+ * view is loaded before the guest is entered. For hooks.
+ */
+void chariot_mode_reload(struct chariot_hook *hook, struct pt_regs *regs);
 
 /* The mode in which KVM runs on this host now; NULL: not supported, or KVM is not loaded. */
 const struct chariot_mode *chariot_mode_current(void);

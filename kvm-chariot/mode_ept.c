@@ -79,17 +79,9 @@ static void ept_invalidate(u64 eptp)
 }
 
 /*
- * As KVM's vmx.c makes its error codes: bit 0 tells of any right in the entry (so
- * that a write to a page that is not filled yet lacks it), bits 1 and 4 are as on
- * AMD, and so are 32 and 33.
+ * As KVM's vmx.c makes its error codes: bit 0 tells of any right in the entry, so
+ * that a write to a page that is not filled yet lacks it.
  */
-static void ept_decode(u64 error_code, struct chariot_access *access)
-{
-	access->write = error_code & PFERR_WRITE_MASK;
-	access->fetch = error_code & PFERR_FETCH_MASK;
-	access->walk = error_code & PFERR_GUEST_PAGE_MASK;
-}
-
 static u64 ept_error_for_kvm(u64 error_code, bool present, bool mmio)
 {
 	/* A misconfiguration, as which KVM marks MMIO, tells nothing else. */
@@ -151,12 +143,6 @@ static bool ept_complete_walk(struct kvm_vcpu *vcpu, gpa_t gpa)
 	return page != INVALID_GPA || set_in_entry(vcpu, gpa, bit);
 }
 
-/* The length that the CPU reports with an EPT violation is not defined. */
-static int ept_skip(struct kvm_vcpu *vcpu)
-{
-	return kvm_emulate_instruction(vcpu, EMULTYPE_SKIP);
-}
-
 static void ept_flush_self(struct kvm_vcpu *vcpu)
 {
 	kvm_make_request(KVM_REQ_TLB_FLUSH, vcpu);
@@ -170,11 +156,6 @@ static void ept_flush_loaded(struct kvm_vcpu *vcpu)
 static bool ept_will_flush(struct kvm_vcpu *vcpu)
 {
 	return kvm_test_request(KVM_REQ_TLB_FLUSH, vcpu);
-}
-
-static bool ept_usable(struct kvm_vcpu *vcpu)
-{
-	return vcpu->arch.root_mmu.root_role.direct && (vcpu->arch.efer & EFER_LMA);
 }
 
 static void on_load_mmu_pgd(struct chariot_hook *hook, struct pt_regs *regs)
@@ -214,15 +195,6 @@ static void on_flush_all(struct chariot_hook *hook, struct pt_regs *regs)
 
 static void on_enter_nested(struct chariot_hook *hook, struct pt_regs *regs);
 
-/* KVM turns to the guest's VMCS, or has done so: the view is to be loaded there. */
-static void on_new_pgd(struct chariot_hook *hook, struct pt_regs *regs)
-{
-	struct kvm_vcpu *vcpu = (struct kvm_vcpu *)regs->di;
-
-	if (chariot_vm_find_rcu(vcpu->kvm))
-		kvm_make_request(KVM_REQ_LOAD_MMU_PGD, vcpu);
-}
-
 enum { HOOK_LOAD, HOOK_FLUSH_CURRENT, HOOK_FLUSH_ALL, HOOK_ENTER_NESTED, HOOK_NEW_PGD };
 
 static struct chariot_hook ept_hooks[] = {
@@ -230,7 +202,8 @@ static struct chariot_hook ept_hooks[] = {
 	[HOOK_FLUSH_CURRENT] = { "vmx_flush_tlb_current", on_flush_current },
 	[HOOK_FLUSH_ALL] = { "vmx_flush_tlb_all", on_flush_all },
 	[HOOK_ENTER_NESTED] = { "nested_vmx_enter_non_root_mode", on_enter_nested },
-	[HOOK_NEW_PGD] = { "kvm_mmu_new_pgd", on_new_pgd },
+	/* KVM turns to the guest's VMCS, or has done so. */
+	[HOOK_NEW_PGD] = { "kvm_mmu_new_pgd", chariot_mode_reload },
 };
 
 static void load_original(struct kvm_vcpu *vcpu, hpa_t root, int level)
@@ -289,9 +262,10 @@ const struct chariot_mode chariot_mode_ept = {
 	.flush_self = ept_flush_self,
 	.flush_loaded = ept_flush_loaded,
 	.will_flush = ept_will_flush,
-	.usable = ept_usable,
-	.decode = ept_decode,
+	.usable = chariot_mode_usable_tdp,
+	.decode = chariot_mode_decode_tdp,
 	.error_for_kvm = ept_error_for_kvm,
 	.complete_walk = ept_complete_walk,
-	.skip = ept_skip,
+	/* The length that the CPU reports with an EPT violation is not defined. */
+	.skip = chariot_mode_skip_decoded,
 };

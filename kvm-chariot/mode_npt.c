@@ -13,21 +13,6 @@
 #include "vm.h"
 #include "../include/uapi/chariot.h"
 
-static void npt_decode(u64 error_code, struct chariot_access *access)
-{
-	access->write = error_code & PFERR_WRITE_MASK;
-	access->fetch = error_code & PFERR_FETCH_MASK;
-	access->walk = error_code & PFERR_GUEST_PAGE_MASK;
-}
-
-static u64 npt_error_for_kvm(u64 error_code, bool present, bool mmio)
-{
-	error_code &= ~(u64)(PFERR_PRESENT_MASK | PFERR_RSVD_MASK);
-	if (mmio)
-		return error_code | PFERR_PRESENT_MASK | PFERR_RSVD_MASK;
-	return present ? error_code | PFERR_PRESENT_MASK : error_code;
-}
-
 /* Flushes the ASID, hence what the TLB holds of any view. */
 static void npt_flush(struct kvm_vcpu *vcpu)
 {
@@ -40,11 +25,6 @@ static bool npt_will_flush(struct kvm_vcpu *vcpu)
 	       kvm_test_request(KVM_REQ_TLB_FLUSH, vcpu);
 }
 
-static bool npt_usable(struct kvm_vcpu *vcpu)
-{
-	return vcpu->arch.root_mmu.root_role.direct && (vcpu->arch.efer & EFER_LMA);
-}
-
 /*
  * A vCPU has a VMCB for the guest and one for its nested guest, each with a root.
  * KVM loads a root into the one in use, and returns to the other without
@@ -55,20 +35,11 @@ static bool npt_usable(struct kvm_vcpu *vcpu)
  */
 static void npt_enter_nested(struct chariot_hook *hook, struct pt_regs *regs);
 
-static void npt_leave_nested(struct chariot_hook *hook, struct pt_regs *regs)
-{
-	struct kvm_vcpu *vcpu = (struct kvm_vcpu *)regs->di;
-
-	/* Served before the next entry: KVM will have left by then. */
-	if (chariot_vm_find_rcu(vcpu->kvm))
-		kvm_make_request(KVM_REQ_LOAD_MMU_PGD, vcpu);
-}
-
 static struct chariot_hook npt_hooks[] = {
 	{ "svm_load_mmu_pgd", chariot_hook_load_root },
 	{ "nested_svm_vmrun", npt_enter_nested },
 	{ "svm_set_nested_state", npt_enter_nested },
-	{ "svm_leave_nested", npt_leave_nested },
+	{ "svm_leave_nested", chariot_mode_reload },
 };
 
 static void npt_enter_nested(struct chariot_hook *hook, struct pt_regs *regs)
@@ -87,11 +58,6 @@ static void npt_enter_nested(struct chariot_hook *hook, struct pt_regs *regs)
 	kvm_make_request(KVM_REQ_LOAD_MMU_PGD, vcpu);
 }
 
-static int npt_skip(struct kvm_vcpu *vcpu)
-{
-	return kvm_skip_emulated_instruction(vcpu);
-}
-
 const struct chariot_mode chariot_mode_npt = {
 	.name = "NPT",
 	.info_bit = CHARIOT_MODE_NPT,
@@ -102,8 +68,8 @@ const struct chariot_mode chariot_mode_npt = {
 	.flush_self = npt_flush,
 	.flush_loaded = npt_flush,
 	.will_flush = npt_will_flush,
-	.usable = npt_usable,
-	.decode = npt_decode,
-	.error_for_kvm = npt_error_for_kvm,
-	.skip = npt_skip,
+	.usable = chariot_mode_usable_tdp,
+	.decode = chariot_mode_decode_tdp,
+	.error_for_kvm = chariot_mode_error_for_kvm,
+	.skip = chariot_mode_skip,
 };

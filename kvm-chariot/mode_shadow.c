@@ -50,18 +50,6 @@ static void shadow_decode(u64 error_code, struct chariot_access *access)
 	access->user = error_code & PFERR_USER_MASK;
 }
 
-/*
- * What the CPU would have said with KVM's own tree. KVM finds out by the guest's
- * tables what the guest is told.
- */
-static u64 shadow_error_for_kvm(u64 error_code, bool present, bool mmio)
-{
-	error_code &= ~(u64)(PFERR_PRESENT_MASK | PFERR_RSVD_MASK);
-	if (mmio)
-		return error_code | PFERR_PRESENT_MASK | PFERR_RSVD_MASK;
-	return present ? error_code | PFERR_PRESENT_MASK : error_code;
-}
-
 static void on_flush(struct chariot_hook *hook, struct pt_regs *regs)
 {
 	struct kvm_vcpu *vcpu = (struct kvm_vcpu *)regs->di;
@@ -80,31 +68,17 @@ static void on_flush_gva(struct chariot_hook *hook, struct pt_regs *regs)
 		chariot_shadow_flush_gva(vm, vcpu, regs->si);
 }
 
-/* It may return to the VMCB that the guest had, with the root of then. */
-static void on_leave_nested(struct chariot_hook *hook, struct pt_regs *regs)
-{
-	struct kvm_vcpu *vcpu = (struct kvm_vcpu *)regs->di;
-
-	if (chariot_vm_find_rcu(vcpu->kvm))
-		kvm_make_request(KVM_REQ_LOAD_MMU_PGD, vcpu);
-}
-
 /* flush_tlb_all, _current and _guest all end in the first. */
 static struct chariot_hook svm_hooks[] = {
 	{ "svm_flush_tlb_asid", on_flush },
 	{ "svm_flush_tlb_gva", on_flush_gva },
 	{ "svm_load_mmu_pgd", chariot_hook_load_root },
-	{ "svm_leave_nested", on_leave_nested },
+	{ "svm_leave_nested", chariot_mode_reload },
 };
 
 static void svm_hooks_found(void)
 {
 	static_call_update(chariot_vendor_flush, (void *)svm_hooks[0].original);
-}
-
-static int svm_skip(struct kvm_vcpu *vcpu)
-{
-	return kvm_skip_emulated_instruction(vcpu);
 }
 
 const struct chariot_mode chariot_mode_svm_shadow = {
@@ -121,8 +95,8 @@ const struct chariot_mode chariot_mode_svm_shadow = {
 	.will_flush = shadow_will_flush,
 	.usable = shadow_usable,
 	.decode = shadow_decode,
-	.error_for_kvm = shadow_error_for_kvm,
-	.skip = svm_skip,
+	.error_for_kvm = chariot_mode_error_for_kvm,
+	.skip = chariot_mode_skip,
 };
 
 static struct chariot_hook vmx_hooks[] = {
@@ -131,18 +105,12 @@ static struct chariot_hook vmx_hooks[] = {
 	{ "vmx_flush_tlb_all", on_flush },
 	{ "vmx_flush_tlb_gva", on_flush_gva },
 	{ "vmx_load_mmu_pgd", chariot_hook_load_root },
-	{ "vmx_leave_nested", on_leave_nested },
+	{ "vmx_leave_nested", chariot_mode_reload },
 };
 
 static void vmx_hooks_found(void)
 {
 	static_call_update(chariot_vendor_flush, (void *)vmx_hooks[0].original);
-}
-
-/* VMX tells no length for the instruction that a page fault is due to. */
-static int vmx_skip(struct kvm_vcpu *vcpu)
-{
-	return kvm_emulate_instruction(vcpu, EMULTYPE_SKIP);
 }
 
 const struct chariot_mode chariot_mode_vmx_shadow = {
@@ -159,6 +127,7 @@ const struct chariot_mode chariot_mode_vmx_shadow = {
 	.will_flush = shadow_will_flush,
 	.usable = shadow_usable,
 	.decode = shadow_decode,
-	.error_for_kvm = shadow_error_for_kvm,
-	.skip = vmx_skip,
+	.error_for_kvm = chariot_mode_error_for_kvm,
+	/* VMX tells no length for the instruction that a page fault is due to. */
+	.skip = chariot_mode_skip_decoded,
 };
