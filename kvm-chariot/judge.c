@@ -311,23 +311,32 @@ static void prefill(struct chariot_fault *f, u32 domain, u64 addr, u64 gpa, bool
 		derive(&fill, &leaf);
 }
 
+/*
+ * Calls @make, which makes the view of @domain if there is none: where the bound on
+ * page tables is reached, all views give theirs back first.
+ */
+static int with_room(struct chariot_fault *f,
+		     int (*make)(struct chariot_vm *vm, struct chariot_vcpu *cv, u32 domain),
+		     u32 domain)
+{
+	int ret = make(f->vm, f->cv, domain);
+
+	if (ret == -ENOSPC) {
+		chariot_reset_views(f->vm);
+		ret = make(f->vm, f->cv, domain);
+	}
+	if (ret && ret != -EAGAIN)
+		pr_warn_ratelimited("no memory for the view of domain %u (%d)\n", domain, ret);
+	return ret;
+}
+
 static enum chariot_verdict cross(struct chariot_fault *f, u32 to)
 {
-	int ret;
-
 	if (to) {
 		chariot_stack_enter(f->vm, f->cv);
 		chariot_note_call(f->vm, f->cv, to);
 	}
-	ret = chariot_cross(f->vm, f->cv, to);
-	if (ret == -ENOSPC) {
-		chariot_reset_views(f->vm);
-		ret = chariot_cross(f->vm, f->cv, to);
-	}
-	if (!ret)
-		return CHARIOT_AGAIN;
-	pr_warn_ratelimited("no memory for the view of domain %u (%d)\n", to, ret);
-	return CHARIOT_FAIL;
+	return with_room(f, chariot_cross, to) ? CHARIOT_FAIL : CHARIOT_AGAIN;
 }
 
 static enum chariot_verdict judge_kernel_view(struct chariot_fault *f)
@@ -472,15 +481,9 @@ static int make_missing_view(struct chariot_fault *f, bool *made)
 	*made = false;
 	if (!vm->armed || !vm->mode->by_gva || (view && view->base == f->base))
 		return 0;
-	ret = chariot_shadow_view(vm, f->cv, f->cv->cur);
-	if (ret == -ENOSPC) {
-		chariot_reset_views(vm);
-		ret = chariot_shadow_view(vm, f->cv, f->cv->cur);
-	}
-	if (ret && ret != -EAGAIN) {
-		pr_warn_ratelimited("no memory for the view of domain %u (%d)\n", f->cv->cur, ret);
+	ret = with_room(f, chariot_shadow_view, f->cv->cur);
+	if (ret && ret != -EAGAIN)
 		return ret;
-	}
 	kvm_make_request(KVM_REQ_LOAD_MMU_PGD, f->vcpu);
 	*made = true;
 	return 0;
