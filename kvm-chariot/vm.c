@@ -48,6 +48,12 @@ struct chariot_vm *chariot_vm_get(struct kvm *kvm)
 	return vm;
 }
 
+static void free_empty_root(struct chariot_vm *vm)
+{
+	if (vm->empty_root_pa)
+		free_page((unsigned long)__va(vm->empty_root_pa));
+}
+
 static void vm_free(struct chariot_vm *vm)
 {
 	struct chariot_view *view, *next;
@@ -63,8 +69,7 @@ static void vm_free(struct chariot_vm *vm)
 		kfree(cv);
 	}
 	xa_destroy(&vm->vcpus);
-	if (vm->empty_root_pa)
-		free_page((unsigned long)__va(vm->empty_root_pa));
+	free_empty_root(vm);
 	xa_for_each(&vm->cpus, idx, cpu)
 		kfree(cpu);
 	xa_destroy(&vm->cpus);
@@ -157,8 +162,7 @@ static int vm_insert(struct chariot_vm *vm)
 /* What nobody but its maker has seen. */
 static void vm_release(struct chariot_vm *vm)
 {
-	if (vm->empty_root_pa)
-		free_page((unsigned long)__va(vm->empty_root_pa));
+	free_empty_root(vm);
 	kvfree(vm);
 }
 
