@@ -5,8 +5,9 @@ A copy of e1000 with one fault in it (selftests/inject), in the middle of a down
 Without Chariot the guest comes to harm. With it, the write never reaches memory, the report names the driver, the
 instruction and the target, and the download completes with the right checksum.
 
-A copy that overruns an object runs through whatever lies behind it. What of that is the driver's own is the driver's to
-destroy, and it may crash of it: there, the download need not complete.
+A copy that overruns an object runs through whatever lies behind it. Whom that harms without Chariot is chance, so harm is
+told there, not asked for. What of it is the driver's own is the driver's to destroy, and it may crash of it: there, the
+download need not complete.
 """
 
 import argparse
@@ -70,7 +71,10 @@ def without(report, mutant, fault, expected):
     with labguest.Guest("without", "download", extra=mutant, may_crash=True, mib=MIB, options=guest_options(fault)) as guest:
         guest.wait_end(90)
         found = harm(guest, expected)
-        report.check("without Chariot: the guest comes to harm", found, f"it said {guest.messages()}")
+        if fault["kind"] == "memcpy-overrun":
+            report.equal("without Chariot: the driver loads", guest.said("e1000"), "0")
+        else:
+            report.check("without Chariot: the guest comes to harm", found, f"it said {guest.messages()}")
         for line in found:
             report.note(line)
 

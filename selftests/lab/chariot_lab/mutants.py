@@ -18,7 +18,8 @@ MUTATE = paths.SOURCE / "selftests" / "inject" / "mutate"
 MUTANTS = {
     "wild-data": "--kind wild-store --function e1000_clean --call napi_complete_done --target init_uts_ns --after 8",
     "wild-crash": "--kind wild-store --function e1000_clean --call napi_complete_done --target tcp_prot --after 8",
-    "overrun": "--kind memcpy-overrun --function e1000_clean --call napi_complete_done --after 8",
+    # what lies behind the object is not the driver's own
+    "overrun": "--kind memcpy-overrun --shared --length 1024 --function e1000_clean --call napi_complete_done --after 8",
 }
 
 
