@@ -68,8 +68,11 @@ static void on_flush(struct chariot_hook *hook, struct pt_regs *regs)
 {
 	struct chariot_vm *vm = chariot_vm_find_rcu((struct kvm *)regs->di);
 
+	if (!vm)
+		return;
+	chariot_count(vm, flushes_vm);
 	/* By gva, each vCPU looks at its views when it flushes: see shadow.h. */
-	if (vm && !vm->mode->by_gva) {
+	if (!vm->mode->by_gva) {
 		chariot_views_flush(&vm->views);
 		chariot_count(vm, drops_all);
 	}
@@ -151,6 +154,7 @@ static void replace_flush_range(struct kvm *kvm, gfn_t gfn, u64 nr_pages)
 	vm = chariot_vm_find_rcu(kvm);
 	if (vm) {
 		chariot_views_flush_range(&vm->views, gfn, nr_pages);
+		chariot_count(vm, flushes_vm);
 		chariot_count(vm, drops_range);
 	}
 	rcu_read_unlock();

@@ -176,7 +176,10 @@ static void on_flush_current(struct chariot_hook *hook, struct pt_regs *regs)
 	struct chariot_vm *vm = chariot_vm_find_rcu(vcpu->kvm);
 	u64 eptp;
 
-	if (!vm || !chariot_vm_in_views(vm) || chariot_in_nested_guest(vcpu))
+	if (!vm || !chariot_vm_in_views(vm))
+		return;
+	chariot_count(vm, flushes_vcpu);
+	if (chariot_in_nested_guest(vcpu))
 		return;
 	eptp = vmcs_read(EPT_POINTER);
 	if ((eptp & PAGE_MASK) != vcpu->arch.mmu->root.hpa)
@@ -189,8 +192,11 @@ static void on_flush_all(struct chariot_hook *hook, struct pt_regs *regs)
 	struct kvm_vcpu *vcpu = (struct kvm_vcpu *)regs->di;
 	struct chariot_vm *vm = chariot_vm_find_rcu(vcpu->kvm);
 
-	if (vm)
-		chariot_views_flushed(&vm->views, vcpu->vcpu_idx, chariot_views_gen(&vm->views));
+	if (!vm)
+		return;
+	if (chariot_vm_in_views(vm))
+		chariot_count(vm, flushes_vcpu);
+	chariot_views_flushed(&vm->views, vcpu->vcpu_idx, chariot_views_gen(&vm->views));
 }
 
 static void on_enter_nested(struct chariot_hook *hook, struct pt_regs *regs);

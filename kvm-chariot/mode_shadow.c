@@ -55,8 +55,10 @@ static void on_flush(struct chariot_hook *hook, struct pt_regs *regs)
 	struct kvm_vcpu *vcpu = (struct kvm_vcpu *)regs->di;
 	struct chariot_vm *vm = chariot_vm_find_rcu(vcpu->kvm);
 
-	if (vm && chariot_vm_in_views(vm))
+	if (vm && chariot_vm_in_views(vm)) {
+		chariot_count(vm, flushes_vcpu);
 		chariot_shadow_flush(vm, vcpu);
+	}
 }
 
 static void on_flush_gva(struct chariot_hook *hook, struct pt_regs *regs)
@@ -64,8 +66,10 @@ static void on_flush_gva(struct chariot_hook *hook, struct pt_regs *regs)
 	struct kvm_vcpu *vcpu = (struct kvm_vcpu *)regs->di;
 	struct chariot_vm *vm = chariot_vm_find_rcu(vcpu->kvm);
 
-	if (vm && chariot_vm_in_views(vm))
+	if (vm && chariot_vm_in_views(vm)) {
+		chariot_count(vm, flushes_address);
 		chariot_shadow_flush_gva(vm, vcpu, regs->si);
+	}
 }
 
 /* flush_tlb_all, _current and _guest all end in the first. */

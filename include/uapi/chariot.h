@@ -136,7 +136,11 @@ struct chariot_stats {
 	__u64 event_deliveries;	/* faults of the CPU's own event delivery */
 	__u64 mmio_faults;
 	__u64 walks_completed;	/* what the CPU's walker could not write, written for it */
-	__u64 reserved[13];
+	/* KVM flushes TLBs; those of one vCPU are seen in modes whose views depend on them only */
+	__u64 flushes_vm;	/* of all vCPUs: everything, or a range */
+	__u64 flushes_vcpu;	/* of one vCPU */
+	__u64 flushes_address;	/* of one vCPU: one address */
+	__u64 reserved[10];
 };
 
 struct chariot_domain_stats {

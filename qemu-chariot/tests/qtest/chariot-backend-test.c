@@ -559,7 +559,8 @@ static void test_counters(void)
     static const char *const more[] = {
         "doorbells", "ring-waits", "walk-pages", "events-dropped", "grants",
         "view-pages", "view-pages-peak", "view-resets", "revoke-misses",
-        "event-deliveries", "mmio-faults",
+        "event-deliveries", "mmio-faults", "walks-completed", "flushes-vm",
+        "flushes-vcpu", "flushes-address",
     };
     static const char *const of_domain[] = {
         "crossings-in", "crossings-out", "fills", "emulated", "violations",

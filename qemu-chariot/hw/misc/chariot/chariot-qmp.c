@@ -121,6 +121,10 @@ static ChariotCounters *query_counters(const struct chariot_stats *stats)
     counters->revoke_misses = stats->revoke_misses;
     counters->event_deliveries = stats->event_deliveries;
     counters->mmio_faults = stats->mmio_faults;
+    counters->walks_completed = stats->walks_completed;
+    counters->flushes_vm = stats->flushes_vm;
+    counters->flushes_vcpu = stats->flushes_vcpu;
+    counters->flushes_address = stats->flushes_address;
     return counters;
 }
 
