@@ -17,6 +17,7 @@
 #include <linux/slab.h>
 
 #include "agent.h"
+#include "compat.h"
 #include "heap.h"
 #include "ring.h"
 #include "track.h"

@@ -30,14 +30,16 @@
  * aliases are sent once.
  */
 static const char * const library[] = {
-	"memcpy", "memcpy_orig", "memmove", "memset", "memset_orig",
+	"memcpy", "memcpy_orig", "memcpy_erms", "memmove",
+	"memset", "memset_orig", "memset_erms",
 	"memset16", "memset32", "memset64",
 	"__memcpy", "__memmove", "__memset",
 	"memcpy_fromio", "__memcpy_flushcache", "copy_mc_fragile", "copy_mc_enhanced_fast_string",
 	"strcpy", "strncpy", "strscpy", "sized_strscpy", "strscpy_pad", "strlcpy", "strlcat",
 	"strcat", "strncat", "stpcpy", "memcpy_and_pad", "memzero_explicit",
 	"_copy_from_user", "rep_movs_alternative", "copy_user_generic_unrolled",
-	"copy_user_generic_string", "copy_user_enhanced_fast_string", "__copy_user_nocache",
+	"copy_user_generic_string", "copy_user_enhanced_fast_string", "copy_user_short_string",
+	"__copy_user_nocache",
 	"copy_page", "copy_page_regs", "clear_page_rep", "clear_page_orig", "clear_page_erms",
 	"insb", "insw", "insl", "ioread8_rep", "ioread16_rep", "ioread32_rep",
 	"bitmap_set", "__bitmap_set", "bitmap_clear", "__bitmap_clear", "__bitmap_and",
@@ -105,9 +107,12 @@ static void post_regions(void)
 /* Runs for CPUs that are up, and for each that comes up later. */
 static int post_cpu(unsigned int cpu)
 {
+	unsigned long *stack_top = chariot_stack_top_word(cpu);
+
+	if (!stack_top)
+		return -ENOENT;
 	chariot_post(CHARIOT_REC_CPU, 0, per_cpu(x86_cpu_to_apicid, cpu),
-		     chariot_irq_stack_top(cpu), (unsigned long)chariot_stack_top_word(cpu),
-		     IRQ_STACK_SIZE);
+		     chariot_irq_stack_top(cpu), (unsigned long)stack_top, IRQ_STACK_SIZE);
 	return 0;
 }
 

@@ -19,6 +19,7 @@
 
 #include "argument.h"
 #include "catalogue.h"
+#include "compat.h"
 #include "heap.h"
 #include "skb.h"
 
@@ -292,7 +293,7 @@ static void netdev_parts(struct net_device *dev, u16 domain,
 			 void (*each)(u16 domain, const void *va, size_t len))
 {
 	each(domain, dev->_tx, dev->num_tx_queues * sizeof(*dev->_tx));
-	each(domain, dev, sizeof(*dev) + dev->priv_len);
+	each(domain, dev, chariot_netdev_size(dev));
 }
 
 static void part_grant(u16 domain, const void *va, size_t len)
