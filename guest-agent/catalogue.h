@@ -51,6 +51,13 @@ asmlinkage void *chariot_wrap___kmalloc_node_track_caller_noprof(size_t size, vo
 								 unsigned long caller, u32 dom);
 asmlinkage void *chariot_wrap___kvmalloc_node_noprof(size_t size, void *bucket, gfp_t flags,
 						     int node, CHARIOT_PAD4, u32 dom);
+asmlinkage void *chariot_wrap___kmalloc_node(size_t size, gfp_t flags, int node, CHARIOT_PAD3,
+					     u32 dom);
+asmlinkage void *chariot_wrap___kmalloc_node_track_caller(size_t size, gfp_t flags, int node,
+							  unsigned long caller, CHARIOT_PAD4,
+							  u32 dom);
+asmlinkage void *chariot_wrap_kvmalloc_node(size_t size, gfp_t flags, int node, CHARIOT_PAD3,
+					    u32 dom);
 asmlinkage void *chariot_wrap_krealloc_noprof(const void *p, size_t size, gfp_t flags, CHARIOT_PAD3,
 					      u32 dom);
 asmlinkage void *chariot_wrap_kmemdup_noprof(const void *src, size_t len, gfp_t flags, CHARIOT_PAD3,
@@ -101,6 +108,8 @@ asmlinkage struct sk_buff *chariot_wrap___netdev_alloc_skb(struct net_device *de
 							   gfp_t gfp, CHARIOT_PAD3, u32 dom);
 asmlinkage struct sk_buff *chariot_wrap_napi_alloc_skb(struct napi_struct *napi, unsigned int len,
 						       CHARIOT_PAD2, u32 dom);
+asmlinkage struct sk_buff *chariot_wrap___napi_alloc_skb(struct napi_struct *napi, unsigned int len,
+							 gfp_t gfp, CHARIOT_PAD3, u32 dom);
 asmlinkage struct sk_buff *chariot_wrap_napi_build_skb(void *data, unsigned int size, CHARIOT_PAD2,
 						       u32 dom);
 asmlinkage struct sk_buff *chariot_wrap_build_skb(void *data, unsigned int size, CHARIOT_PAD2,
@@ -130,6 +139,8 @@ asmlinkage void chariot_wrap_napi_consume_skb(struct sk_buff *skb, int budget, C
 					      u32 dom);
 asmlinkage void chariot_wrap_sk_skb_reason_drop(struct sock *sk, struct sk_buff *skb,
 						enum skb_drop_reason reason, CHARIOT_PAD3, u32 dom);
+asmlinkage void chariot_wrap_kfree_skb_reason(struct sk_buff *skb, enum skb_drop_reason reason,
+					      CHARIOT_PAD2, u32 dom);
 asmlinkage void chariot_wrap_dev_kfree_skb_any_reason(struct sk_buff *skb,
 						      enum skb_drop_reason reason, CHARIOT_PAD2,
 						      u32 dom);

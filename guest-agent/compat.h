@@ -11,6 +11,7 @@
 #include <linux/module.h>
 #include <linux/netdevice.h>
 #include <linux/percpu.h>
+#include <linux/skbuff.h>
 #include <linux/slab.h>
 #include <linux/version.h>
 #include <asm/current.h>
@@ -171,6 +172,42 @@ static inline size_t chariot_netdev_size(const struct net_device *dev)
 	while (vmalloc_to_page(p))
 		p += PAGE_SIZE - offset_in_page(p);
 	return p - (const void *)dev;
+}
+
+#endif
+
+/* Freeing skbs: functions of 6.12 in terms of 6.1's, which have other imports. */
+
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 12, 0)
+
+static inline void sk_skb_reason_drop(struct sock *sk, struct sk_buff *skb,
+				      enum skb_drop_reason reason)
+{
+	kfree_skb_reason(skb, reason);
+}
+
+static inline void dev_kfree_skb_any_reason(struct sk_buff *skb, enum skb_drop_reason reason)
+{
+	__dev_kfree_skb_any(skb, (enum skb_free_reason)reason);
+}
+
+static inline void dev_kfree_skb_irq_reason(struct sk_buff *skb, enum skb_drop_reason reason)
+{
+	__dev_kfree_skb_irq(skb, (enum skb_free_reason)reason);
+}
+
+static inline struct sk_buff *chariot_napi_alloc_skb(struct napi_struct *napi, unsigned int len,
+						     gfp_t gfp)
+{
+	return __napi_alloc_skb(napi, len, gfp);
+}
+
+#else
+
+static inline struct sk_buff *chariot_napi_alloc_skb(struct napi_struct *napi, unsigned int len,
+						     gfp_t gfp)
+{
+	return napi_alloc_skb(napi, len);
 }
 
 #endif

@@ -55,6 +55,17 @@ void *chariot_wrap___kmalloc_node_track_caller_noprof(size_t size, void *bucket,
 	return chariot_heap_alloc(dom, size, flags, node);
 }
 
+void *chariot_wrap___kmalloc_node(size_t size, gfp_t flags, int node, CHARIOT_PAD3, u32 dom)
+{
+	return chariot_heap_alloc(dom, size, flags, node);
+}
+
+void *chariot_wrap___kmalloc_node_track_caller(size_t size, gfp_t flags, int node,
+					       unsigned long caller, CHARIOT_PAD4, u32 dom)
+{
+	return chariot_heap_alloc(dom, size, flags, node);
+}
+
 void *chariot_wrap_krealloc_noprof(const void *p, size_t size, gfp_t flags, CHARIOT_PAD3, u32 dom)
 {
 	size_t old = ZERO_OR_NULL_PTR(p) ? 0 : ksize(p);
@@ -189,8 +200,7 @@ void *chariot_wrap_vzalloc_node_noprof(unsigned long size, int node, CHARIOT_PAD
 	return vmalloc_grant(vzalloc_node(size, node), size, dom);
 }
 
-void *chariot_wrap___kvmalloc_node_noprof(size_t size, void *bucket, gfp_t flags, int node,
-					  CHARIOT_PAD4, u32 dom)
+void *chariot_wrap_kvmalloc_node(size_t size, gfp_t flags, int node, CHARIOT_PAD3, u32 dom)
 {
 	void *va;
 
@@ -202,6 +212,12 @@ void *chariot_wrap___kvmalloc_node_noprof(size_t size, void *bucket, gfp_t flags
 		return vmalloc_grant(va, size, dom);
 	chariot_heap_grant_foreign(dom, va, size);
 	return va;
+}
+
+void *chariot_wrap___kvmalloc_node_noprof(size_t size, void *bucket, gfp_t flags, int node,
+					  CHARIOT_PAD4, u32 dom)
+{
+	return chariot_wrap_kvmalloc_node(size, flags, node, 0, 0, dom);
 }
 
 /*

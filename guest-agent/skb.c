@@ -9,6 +9,7 @@
 #include <linux/skbuff.h>
 
 #include "catalogue.h"
+#include "compat.h"
 #include "ring.h"
 #include "skb.h"
 #include "track.h"
@@ -67,6 +68,12 @@ struct sk_buff *chariot_wrap_napi_alloc_skb(struct napi_struct *napi, unsigned i
 					    CHARIOT_PAD2, u32 dom)
 {
 	return skb_new(dom, napi_alloc_skb(napi, len));
+}
+
+struct sk_buff *chariot_wrap___napi_alloc_skb(struct napi_struct *napi, unsigned int len, gfp_t gfp,
+					      CHARIOT_PAD3, u32 dom)
+{
+	return skb_new(dom, chariot_napi_alloc_skb(napi, len, gfp));
 }
 
 struct sk_buff *chariot_wrap_napi_build_skb(void *data, unsigned int size, CHARIOT_PAD2, u32 dom)
@@ -186,6 +193,12 @@ void chariot_wrap_sk_skb_reason_drop(struct sock *sk, struct sk_buff *skb,
 	if (skb)
 		chariot_skb_release(dom, skb);
 	sk_skb_reason_drop(sk, skb, reason);
+}
+
+void chariot_wrap_kfree_skb_reason(struct sk_buff *skb, enum skb_drop_reason reason, CHARIOT_PAD2,
+				   u32 dom)
+{
+	chariot_wrap_sk_skb_reason_drop(NULL, skb, reason, 0, 0, dom);
 }
 
 void chariot_wrap_dev_kfree_skb_any_reason(struct sk_buff *skb, enum skb_drop_reason reason,

@@ -8,19 +8,20 @@
 #include "agent.h"
 #include "stubs.h"
 
-.macro CHARIOT_STUB sym dom
+.macro CHARIOT_STUB sym wrapper dom
 SYM_FUNC_START_LOCAL_NOALIGN(chariot_stub_\sym\()_\dom)
 	movl	$\dom, %r9d
-	jmp	chariot_wrap_\sym
+	jmp	chariot_wrap_\wrapper
 SYM_FUNC_END(chariot_stub_\sym\()_\dom)
 	.org	chariot_stub_\sym\()_\dom + CHARIOT_STUB_SIZE, 0xcc	/* fails if it is larger */
 .endm
 
-.macro CHARIOT_STUBS sym
+/* An import that another one's wrapper fits. */
+.macro CHARIOT_STUBS_ALIAS sym wrapper
 	.balign	CHARIOT_STUB_SIZE, 0xcc
 .Lstubs_\sym:
 	.irp	dom, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16
-	CHARIOT_STUB \sym \dom
+	CHARIOT_STUB \sym \wrapper \dom
 	.endr
 
 	.pushsection .rodata.str1.1, "aMS", @progbits, 1
@@ -30,6 +31,10 @@ SYM_FUNC_END(chariot_stub_\sym\()_\dom)
 	.pushsection .rodata
 	.quad	.Lname_\sym, .Lstubs_\sym	/* a struct chariot_import */
 	.popsection
+.endm
+
+.macro CHARIOT_STUBS sym
+	CHARIOT_STUBS_ALIAS \sym \sym
 .endm
 
 	.section .rodata
@@ -104,6 +109,34 @@ SYM_DATA_START(chariot_imports)
 	CHARIOT_STUBS register_netdev
 	CHARIOT_STUBS register_netdevice
 	CHARIOT_STUBS free_netdev
+
+	/* 6.1: other names, the same arguments */
+	CHARIOT_STUBS_ALIAS __kmalloc __kmalloc_noprof
+	CHARIOT_STUBS_ALIAS kmalloc_trace __kmalloc_cache_noprof
+	CHARIOT_STUBS_ALIAS kmalloc_node_trace __kmalloc_cache_node_noprof
+	CHARIOT_STUBS_ALIAS kmalloc_large __kmalloc_large_noprof
+	CHARIOT_STUBS_ALIAS kmalloc_large_node __kmalloc_large_node_noprof
+	CHARIOT_STUBS_ALIAS krealloc krealloc_noprof
+	CHARIOT_STUBS_ALIAS kmemdup kmemdup_noprof
+	CHARIOT_STUBS_ALIAS kmem_cache_alloc kmem_cache_alloc_noprof
+	CHARIOT_STUBS_ALIAS kmem_cache_alloc_node kmem_cache_alloc_node_noprof
+	CHARIOT_STUBS_ALIAS alloc_pages alloc_pages_noprof
+	CHARIOT_STUBS_ALIAS __get_free_pages get_free_pages_noprof
+	CHARIOT_STUBS_ALIAS get_zeroed_page get_zeroed_page_noprof
+	CHARIOT_STUBS_ALIAS alloc_pages_exact alloc_pages_exact_noprof
+	CHARIOT_STUBS_ALIAS vmalloc vmalloc_noprof
+	CHARIOT_STUBS_ALIAS vzalloc vzalloc_noprof
+	CHARIOT_STUBS_ALIAS vmalloc_node vmalloc_node_noprof
+	CHARIOT_STUBS_ALIAS vzalloc_node vzalloc_node_noprof
+	CHARIOT_STUBS_ALIAS __dev_kfree_skb_any dev_kfree_skb_any_reason
+	CHARIOT_STUBS_ALIAS __dev_kfree_skb_irq dev_kfree_skb_irq_reason
+
+	/* 6.1: other arguments */
+	CHARIOT_STUBS __kmalloc_node
+	CHARIOT_STUBS __kmalloc_node_track_caller
+	CHARIOT_STUBS kvmalloc_node
+	CHARIOT_STUBS __napi_alloc_skb
+	CHARIOT_STUBS kfree_skb_reason
 
 	.section .rodata
 SYM_DATA_END_LABEL(chariot_imports, SYM_L_GLOBAL, chariot_imports_end)
