@@ -45,12 +45,13 @@ def lab(kernel):
     image.host_image(kernel)
     image.host_initrd(kernel)
     paths.PRODUCTS.mkdir(parents=True, exist_ok=True)
-    _install(kernels.usual().image, paths.PRODUCTS / "guest" / "vmlinuz")
     _install(paths.LAB / "host-init", paths.PRODUCTS / "lab" / "host-init")
     _mirror(paths.SCENARIOS, paths.PRODUCTS / "scenarios")
     _mirror(paths.SOURCE / "packaging" / "libvirt", paths.PRODUCTS / "libvirt")
-    agent = paths.PRODUCTS / "modules" / "chariot-agent.ko"
-    image.guest_initramfs(paths.PRODUCTS / "guest" / "initrd", agent)
+    for guest in kernels.guests():
+        folder = image.guest_folder("guest", guest)
+        _install(guest.image, folder / "vmlinuz")
+        image.guest_initramfs(folder / "initrd", guest, _agent(guest))
 
 
 def module(folder, kernel, flags="", to=None, quiet=False):
@@ -79,10 +80,16 @@ def _mirror_sources(source, target):
             path.unlink()
 
 
+def _agent(guest):
+    """The agent for lab guests with that kernel, among the products."""
+    return image.guest_folder("modules", guest) / MODULES["guest-agent"]
+
+
 def modules(kernel):
-    """Both modules, as a lab host with this kernel and the lab guest load them."""
+    """Both modules, as a lab host with this kernel and the lab guests load them."""
     _install(module("kvm-chariot", kernel), table.product(table.HOST_MODULE, kernel.name))
-    _install(module("guest-agent", kernels.usual()), paths.PRODUCTS / "modules" / MODULES["guest-agent"])
+    for guest in kernels.guests():
+        _install(module("guest-agent", guest), _agent(guest))
 
 
 def _qemu(name, what, key_word, words=(), also=b""):

@@ -136,13 +136,18 @@ def host_initrd(kernel):
     return to
 
 
-def guest_initramfs(to, agent=None, extra=()):
+def guest_folder(what, kernel):
+    """Where among the products something is that depends on the kernel of the lab guest: labguest.py looks for it there."""
+    return paths.PRODUCTS / (what if kernel == kernels.usual() else f"{what}-{kernel.name}")
+
+
+def guest_initramfs(to, kernel=None, agent=None, extra=()):
     """
     The lab guest's initramfs: busybox, Debian's drivers (/modules), the agent, and other modules (/extra).
 
     Uncompressed, for unpacking costs more than reading under emulation.
     """
-    index = ModuleIndex()
+    index = ModuleIndex(kernel)
     archive = basic_archive(paths.LAB / "guest-init")
     for name in index.ordered(GUEST_MODULES):
         archive.file(f"modules/{name}.ko", index.bytes(name))

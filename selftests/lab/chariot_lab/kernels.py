@@ -2,7 +2,7 @@
 """
 The kernels that a lab host can run, each Debian's own, from a tree that also builds modules for it.
 
-The lab host's user space is Debian 13's whichever kernel it runs; so are the lab guests, unless they say otherwise.
+The lab host's user space is Debian 13's whichever kernel it runs. Lab guests run Debian 13's kernel, or another of GUESTS.
 """
 
 from dataclasses import dataclass
@@ -58,8 +58,15 @@ KERNELS = {kernel.name: kernel for kernel in (
     Kernel("6.1", "kernel-6.1", "Debian 12"),
     Kernel("backports", "kernel-backports", "the newest of Debian 13's backports"),
 )}
-#: of lab hosts when nobody says otherwise, and of lab guests
+#: of lab hosts and lab guests when nobody says otherwise
 USUAL = "6.12"
+#: those that lab guests can run: the agent is built for each
+GUESTS = ("6.12", "6.1")
+
+
+def guests():
+    """The kernels of lab guests."""
+    return [KERNELS[name] for name in GUESTS]
 
 
 def usual():

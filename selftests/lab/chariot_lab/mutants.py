@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """
-Copies of Debian's e1000.ko with one fault in each, for the lab guest: /lab/extra/<mutant>/e1000.ko.
+Copies of Debian's e1000.ko with one fault in each, for the lab guest: /lab/extra/<mutant>/e1000.ko. For lab guests with
+another kernel than the usual one they are in /lab/extra-<kernel>.
 
 What the mutator says about a mutant lies beside it (about): where the fault is and what it hits.
 """
@@ -10,7 +11,7 @@ import subprocess
 import tempfile
 from pathlib import Path
 
-from . import image, paths
+from . import image, kernels, paths
 from .progress import Failed
 
 MUTATE = paths.SOURCE / "selftests" / "inject" / "mutate"
@@ -25,12 +26,16 @@ MUTANTS = {
 
 def build():
     """Makes the mutants that are not there yet."""
-    if not MUTATE.exists():
-        return
-    source = image.ModuleIndex().files["e1000"]
+    if MUTATE.exists():
+        for kernel in kernels.guests():
+            _build(kernel)
+
+
+def _build(kernel):
+    source = image.ModuleIndex(kernel).files["e1000"]
     mutator = hashlib.sha256(b"".join(p.read_bytes() for p in sorted(MUTATE.parent.glob("*")) if p.is_file()))
     for name, options in MUTANTS.items():
-        folder = paths.PRODUCTS / "extra" / name
+        folder = image.guest_folder("extra", kernel) / name
         key = f"{mutator.hexdigest()} {source} {options}"
         if (folder / "key").exists() and (folder / "key").read_text() == key:
             continue

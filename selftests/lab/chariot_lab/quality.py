@@ -114,6 +114,6 @@ def run():
     for folder in KERNEL_STYLE:
         if any((paths.SOURCE / folder).glob("*.[ch]")):
             results.append(checkpatch(folder))
-    results += [module_warnings(folder, kernels.usual()) for folder in build.MODULES]
-    results.append(module_warnings("kvm-chariot", kernels.KERNELS["6.1"]))
+    for name in (kernels.USUAL, "6.1"):
+        results += [module_warnings(folder, kernels.KERNELS[name]) for folder in build.MODULES]
     return results
