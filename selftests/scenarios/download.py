@@ -43,6 +43,7 @@ def main():
     parser.add_argument("--chariot", help="options of the device; without: no device")
     parser.add_argument("--seconds", type=int, default=240)
     parser.add_argument("--mib", type=int, default=32, help="size of the file")
+    labguest.kernel_option(parser)
     args = parser.parse_args()
     report = Report()
     expected = labguest.server(args.mib)
@@ -51,7 +52,7 @@ def main():
         report.check("host module loads", labguest.load_host_module())
         options = "chariot.agent=1"
     with labguest.Guest("download", "download", smp=args.smp, chariot=args.chariot, options=options,
-                        mib=args.mib) as guest:
+                        mib=args.mib, kernel=args.guest_kernel) as guest:
         check_download(report, guest, expected, args.seconds)
         if args.chariot is not None:
             check_isolated(report, guest)

@@ -20,9 +20,9 @@ from report import Report
 MIB = 8
 
 
-def about(mutant):
+def about(mutant, kernel=""):
     """What the mutator says about a mutant."""
-    with open(f"{labguest.LAB}/extra/{mutant}/about", encoding="utf-8") as file:
+    with open(f"{labguest.folder_for('extra', kernel)}/{mutant}/about", encoding="utf-8") as file:
         lines = [line.partition(":") for line in file.read().splitlines()]
     return {key.strip(): value.strip() for key, _, value in lines}
 
@@ -66,9 +66,10 @@ def matching(violations, fault):
     return [v for v in violations if v.get("caller-function" if v["library"] else "function") in places]
 
 
-def without(report, mutant, fault, expected):
+def without(report, mutant, fault, expected, kernel):
     """The fault strikes."""
-    with labguest.Guest("without", "download", extra=mutant, may_crash=True, mib=MIB, options=guest_options(fault)) as guest:
+    with labguest.Guest("without", "download", extra=mutant, may_crash=True, mib=MIB, options=guest_options(fault),
+                        kernel=kernel) as guest:
         guest.wait_end(90)
         found = harm(guest, expected)
         if fault["kind"] == "memcpy-overrun":
@@ -79,11 +80,11 @@ def without(report, mutant, fault, expected):
             report.note(line)
 
 
-def isolated(report, mutant, fault, expected, smp):
+def isolated(report, mutant, fault, expected, smp, kernel):  # pylint: disable=too-many-arguments
     """The fault is stopped and reported."""
     report.check("host module loads", labguest.load_host_module())
     own_harm = fault["kind"] == "memcpy-overrun"
-    with labguest.Guest("with", "download", extra=mutant, smp=smp, mib=MIB, may_crash=own_harm,
+    with labguest.Guest("with", "download", extra=mutant, smp=smp, mib=MIB, may_crash=own_harm, kernel=kernel,
                         chariot="isolate=e1000,policy=block", options=f"chariot.agent=1 {guest_options(fault)}") as guest:
         report.check("guest runs to its end", guest.wait_end(280), f"it said: {guest.messages()}")
         if own_harm:
@@ -115,13 +116,14 @@ def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("mutant")
     parser.add_argument("--smp", type=int, default=1)
+    labguest.kernel_option(parser)
     args = parser.parse_args()
     report = Report()
     expected = labguest.server(MIB)
-    fault = about(args.mutant)
+    fault = about(args.mutant, args.guest_kernel)
     report.note(f"fault: {fault}")
-    without(report, args.mutant, fault, expected)
-    isolated(report, args.mutant, fault, expected, args.smp)
+    without(report, args.mutant, fault, expected, args.guest_kernel)
+    isolated(report, args.mutant, fault, expected, args.smp, args.guest_kernel)
     report.done()
 
 

@@ -66,12 +66,22 @@ def server(mib=32):
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def initrd_with(extra):
+def kernel_option(parser):
+    """Lets a scenario's user choose the guest's kernel."""
+    parser.add_argument("--guest-kernel", default="", help="another kernel than the usual one: 6.1")
+
+
+def folder_for(what, kernel=""):
+    """Where the lab keeps something that depends on the guest's kernel."""
+    return f"{LAB}/{what}-{kernel}" if kernel else f"{LAB}/{what}"
+
+
+def initrd_with(extra, kernel=""):
     """The guest's initramfs with the modules of /lab/extra/<extra>/ in its /extra."""
-    folder = f"{LAB}/extra/{extra}"
-    path = f"/run/initrd-{extra}"
+    folder = f"{folder_for('extra', kernel)}/{extra}"
+    path = f"/run/initrd{kernel}-{extra}"
     if not os.path.exists(path):
-        work = f"/run/extra-{extra}"
+        work = f"/run/extra{kernel}-{extra}"
         os.makedirs(f"{work}/extra", exist_ok=True)
         for module in glob.glob(f"{folder}/*.ko"):
             run("cp", module, f"{work}/extra/")
@@ -79,7 +89,7 @@ def initrd_with(extra):
                         for f in [f"{work}/extra", *sorted(glob.glob(f"{work}/extra/*"))])
         archive = subprocess.run(["busybox", "cpio", "-o", "-H", "newc"], cwd=work, input=names.encode(),
                                  stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, check=True).stdout
-        with open(f"{LAB}/guest/initrd", "rb") as file:
+        with open(f"{folder_for('guest', kernel)}/initrd", "rb") as file:
             base = file.read()
         with open(path, "wb") as file:
             file.write(base + b"\0" * (-len(base) % 512) + archive)
@@ -91,23 +101,24 @@ class Guest:
     One lab guest.
 
     scenario: the file in selftests/scenarios/guest that it runs. chariot: options of the chariot-pci device, or None.
-    mib: the file that it downloads. extra: a folder of changed modules. may_crash: its console is no sign of ill health.
+    mib: the file that it downloads. extra: a folder of changed modules. may_crash: its console is no sign of ill health. kernel: another than the usual one.
     """
 
     def __init__(self, name, scenario, *, smp=1, chariot=None, extra=None, options="", qemu=None, may_crash=False, mib=32,
-                 network="e1000"):
+                 network="e1000", kernel=""):
         self.name = name
         self.console = f"{'victim' if may_crash else 'guest'}-{name}.log"
         self.messages_path = f"messages-{name}.log"
         self.qmp_path = f"/run/qmp-{name}-{os.getpid()}"
         append = f"console=ttyS0 loglevel=5 panic=-1 chariot.run={scenario} chariot.file={PORT}/{mib} {options}"
+        boot = folder_for("guest", kernel)
         if qemu is None:
             qemu = OUR_QEMU if os.path.exists(OUR_QEMU) else "qemu-system-x86_64"
         self.command = [qemu, "-accel", "kvm", "-cpu", processor(), "-m", "512", "-smp", str(smp), "-nodefaults",
                         "-display", "none", "-no-reboot", "-no-shutdown", "-serial", f"file:{self.console}",
                         "-serial", f"file:{self.messages_path}",
-                        "-qmp", f"unix:{self.qmp_path},server=on,wait=off", "-kernel", f"{LAB}/guest/vmlinuz",
-                        "-initrd", initrd_with(extra) if extra else f"{LAB}/guest/initrd", "-append", append,
+                        "-qmp", f"unix:{self.qmp_path},server=on,wait=off", "-kernel", f"{boot}/vmlinuz",
+                        "-initrd", initrd_with(extra, kernel) if extra else f"{boot}/initrd", "-append", append,
                         "-netdev", "user,id=net", "-device", f"{network},netdev=net,romfile="]
         if chariot is not None:
             self.command += ["-device", f"chariot-pci{',' if chariot else ''}{chariot}"]

@@ -13,12 +13,13 @@ def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--smp", type=int, default=1)
+    labguest.kernel_option(parser)
     args = parser.parse_args()
     report = Report()
     expected = labguest.server(1)
     report.check("host module loads", labguest.load_host_module())
     with labguest.Guest("reload", "download", smp=args.smp, mib=1, chariot="isolate=e1000,policy=block",
-                        options=f"chariot.agent=1 chariot.rounds={args.rounds}") as guest:
+                        options=f"chariot.agent=1 chariot.rounds={args.rounds}", kernel=args.guest_kernel) as guest:
         report.check("guest runs to its end", guest.wait_end(280), f"it said: {guest.messages()}")
         said = guest.messages()
         report.equal("driver loads each time", said.count("e1000 0"), args.rounds)
