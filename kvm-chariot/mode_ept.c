@@ -182,7 +182,8 @@ static void on_flush_current(struct chariot_hook *hook, struct pt_regs *regs)
 	if (chariot_in_nested_guest(vcpu))
 		return;
 	eptp = vmcs_read(EPT_POINTER);
-	if ((eptp & PAGE_MASK) != vcpu->arch.mmu->root.hpa)
+	/* 0: KVM flushes before it has ever loaded a root; no CPU takes that for one. */
+	if (eptp && (eptp & PAGE_MASK) != vcpu->arch.mmu->root.hpa)
 		ept_invalidate(eptp);
 }
 
