@@ -81,7 +81,7 @@ static void arm_alarm(void)
 	alarm(VM_SECONDS);
 }
 
-static int kvm_fd(void)
+int vm_kvm_fd(void)
 {
 	static int fd = -1;
 
@@ -163,7 +163,7 @@ static void set_cpuid(struct vcpu *vcpu)
 	struct vm *vm = vcpu->vm;
 	u32 i;
 
-	if (ioctl(kvm_fd(), KVM_GET_SUPPORTED_CPUID, &cpuid))
+	if (ioctl(vm_kvm_fd(), KVM_GET_SUPPORTED_CPUID, &cpuid))
 		die("KVM_GET_SUPPORTED_CPUID: %m");
 	for (i = 0; i < cpuid.head.nent; i++) {
 		struct kvm_cpuid_entry2 *entry = &cpuid.entries[i];
@@ -235,7 +235,7 @@ static void set_state(struct vcpu *vcpu)
 struct vcpu *vm_add_vcpu(struct vm *vm, u32 id)
 {
 	struct vcpu *vcpu = &vm->vcpu[vm->vcpus++];
-	int size = ioctl(kvm_fd(), KVM_GET_VCPU_MMAP_SIZE, 0);
+	int size = ioctl(vm_kvm_fd(), KVM_GET_VCPU_MMAP_SIZE, 0);
 
 	vcpu->vm = vm;
 	vcpu->id = id;
@@ -259,7 +259,7 @@ void vm_create(struct vm *vm, unsigned int vcpus, u32 flags)
 	memset(vm, 0, sizeof(*vm));
 	arm_alarm();
 	vm->flags = flags;
-	vm->fd = ioctl(kvm_fd(), KVM_CREATE_VM, 0);
+	vm->fd = ioctl(vm_kvm_fd(), KVM_CREATE_VM, 0);
 	if (vm->fd < 0)
 		die("KVM_CREATE_VM: %m");
 	if ((flags & VM_IRQCHIP) && ioctl(vm->fd, KVM_CREATE_IRQCHIP, 0))
@@ -285,7 +285,7 @@ void vm_create(struct vm *vm, unsigned int vcpus, u32 flags)
 
 void vm_destroy(struct vm *vm)
 {
-	int size = ioctl(kvm_fd(), KVM_GET_VCPU_MMAP_SIZE, 0);
+	int size = ioctl(vm_kvm_fd(), KVM_GET_VCPU_MMAP_SIZE, 0);
 	unsigned int i;
 
 	for (i = 0; i < vm->vcpus; i++) {

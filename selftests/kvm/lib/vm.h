@@ -67,6 +67,8 @@ struct vm {
 /* Never returns. */
 __attribute__((noreturn, format(printf, 1, 2))) void die(const char *format, ...);
 
+int vm_kvm_fd(void);	/* /dev/kvm, open */
+
 void vm_create(struct vm *vm, unsigned int vcpus, u32 flags);
 struct vcpu *vm_add_vcpu(struct vm *vm, u32 id);
 /* Closes everything; vCPUs must have stopped. */
