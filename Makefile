@@ -5,7 +5,7 @@
 KDIR ?= /lib/modules/$(shell uname -r)/build
 LAB := selftests/lab/lab
 
-.PHONY: all modules install clean help qemu check check-long check-full check-matrix demo bench lab
+.PHONY: all modules install clean help qemu check check-long check-full check-matrix demo bench bench-modes lab
 
 all: modules
 
@@ -44,6 +44,9 @@ demo: lab
 bench: lab
 	selftests/bench/run
 
+bench-modes: lab
+	selftests/bench/run --modes
+
 help:
 	@echo 'For use, with the headers of the kernel in KDIR (default: the running one):'
 	@echo '  all, modules  the host module kvm-chariot.ko and the guest agent chariot-agent.ko'
@@ -57,5 +60,6 @@ help:
 	@echo '  check-full    the same, with those that take very long: whole machines on the Intel emulator'
 	@echo '  check-matrix  each mode of KVM, on each kernel, with each test; the table is docs/matrix.md. Takes hours'
 	@echo '  bench         what isolation costs, as a table'
+	@echo '  bench-modes   the same in each mode of KVM, side by side; the table is docs/costs.md'
 	@echo '  qemu          QEMU with the chariot-pci device, in build/lab/products/qemu'
 	@echo '  $(LAB) --help  the lab itself: single scenarios, shells, scripts'
