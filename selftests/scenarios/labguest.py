@@ -102,10 +102,11 @@ class Guest:
 
     scenario: the file in selftests/scenarios/guest that it runs. chariot: options of the chariot-pci device, or None.
     mib: the file that it downloads. extra: a folder of changed modules. may_crash: its console is no sign of ill health. kernel: another than the usual one.
+    smp: as QEMU's -smp takes it. devices: more words for QEMU.
     """
 
     def __init__(self, name, scenario, *, smp=1, chariot=None, extra=None, options="", qemu=None, may_crash=False, mib=32,
-                 network="e1000", kernel=""):
+                 network="e1000", kernel="", devices=()):
         self.name = name
         self.console = f"{'victim' if may_crash else 'guest'}-{name}.log"
         self.messages_path = f"messages-{name}.log"
@@ -119,7 +120,7 @@ class Guest:
                         "-serial", f"file:{self.messages_path}",
                         "-qmp", f"unix:{self.qmp_path},server=on,wait=off", "-kernel", f"{boot}/vmlinuz",
                         "-initrd", initrd_with(extra, kernel) if extra else f"{boot}/initrd", "-append", append,
-                        "-netdev", "user,id=net", "-device", f"{network},netdev=net,romfile="]
+                        "-netdev", "user,id=net", "-device", f"{network},netdev=net,romfile=", *devices]
         if chariot is not None:
             self.command += ["-device", f"chariot-pci{',' if chariot else ''}{chariot}"]
         self.process = self.qmp = None

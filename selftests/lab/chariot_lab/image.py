@@ -24,7 +24,7 @@ HOST_MODULE_FOLDERS = ["arch/x86", "block", "crypto", "drivers/block", "drivers/
                        "fs/9p", "fs/ext4", "fs/jbd2", "fs/fuse", "fs/netfs", "fs/mbcache", "lib", "mm", "net/9p",
                        "net/bridge", "net/802", "net/llc", "virt"]
 #: available to the lab guest, loaded by its scenarios
-GUEST_MODULES = ["e1000", "virtio_net", "virtio_blk", "8139cp", "pcnet32", "virtio_rng"]
+GUEST_MODULES = ["e1000", "virtio_net", "virtio_blk", "8139cp", "pcnet32", "virtio_rng", "virtio_balloon"]
 
 
 class ModuleIndex:
