@@ -36,12 +36,12 @@ u32 chariot_domain_of(struct chariot_vm *vm, u64 rip)
 }
 
 /* The target of the direct call that ends at @ret; 0: there is no such call. */
-static u64 call_target(struct kvm_vcpu *vcpu, u64 ret)
+static u64 call_target(struct chariot_vm *vm, struct kvm_vcpu *vcpu, u64 ret)
 {
 	u8 insn[CALL_REL32_LEN];
 	s32 rel;
 
-	if (chariot_guest_read(vcpu, ret - CALL_REL32_LEN, insn, sizeof(insn)) ||
+	if (chariot_guest_read(vm, vcpu, ret - CALL_REL32_LEN, insn, sizeof(insn)) ||
 	    insn[0] != CALL_REL32)
 		return 0;
 	memcpy(&rel, insn + 1, sizeof(rel));
@@ -55,11 +55,11 @@ static struct chariot_culprit library_caller(struct chariot_vm *vm, struct kvm_v
 	int i;
 
 	for (i = 0; i < LIBRARY_FRAME_WORDS; i++) {
-		if (chariot_guest_read(vcpu, rsp + i * sizeof(word), &word, sizeof(word)))
+		if (chariot_guest_read(vm, vcpu, rsp + i * sizeof(word), &word, sizeof(word)))
 			break;
 		if (!chariot_guest_kernel_address(word))
 			continue;
-		target = call_target(vcpu, word);
+		target = call_target(vm, vcpu, word);
 		if (!target)
 			continue;
 		if (!chariot_ranges_find(&vm->library, target)) {
@@ -103,12 +103,12 @@ struct chariot_culprit chariot_attribute(struct chariot_vm *vm, struct kvm_vcpu 
  * Functions begin with a landing pad (or what is left of one) and the ftrace
  * site; what follows a call does not.
  */
-static bool looks_like_entry(struct kvm_vcpu *vcpu, u64 rip)
+static bool looks_like_entry(struct chariot_vm *vm, struct kvm_vcpu *vcpu, u64 rip)
 {
 	u8 code[sizeof(endbr64) + sizeof(ftrace_nop)];
 	const u8 *site = code;
 
-	if (chariot_guest_read(vcpu, rip, code, sizeof(code)))
+	if (chariot_guest_read(vm, vcpu, rip, code, sizeof(code)))
 		return false;
 	if (!memcmp(code, endbr64, sizeof(endbr64)))
 		return true;
@@ -126,13 +126,18 @@ void chariot_note_call(struct chariot_vm *vm, struct chariot_vcpu *cv, u32 domai
 	u64 rip = kvm_get_linear_rip(vcpu), ret;
 	/* Bit 63 is set in every kernel address: it serves as the answer. */
 	u64 *slot = &dom->entry_rip[(rip ^ rip >> 6) % CHARIOT_ENTRIES];
+	bool entry;
 
 	lockdep_assert_held(&vm->lock);
-	if ((*slot | BIT_ULL(63)) != rip)
-		*slot = looks_like_entry(vcpu, rip) ? rip : rip & ~BIT_ULL(63);
+	if ((*slot | BIT_ULL(63)) != rip) {
+		entry = looks_like_entry(vm, vcpu, rip);
+		if (chariot_absent_noted(vm))
+			return;
+		*slot = entry ? rip : rip & ~BIT_ULL(63);
+	}
 	if (*slot != rip)
 		return;
-	if (chariot_guest_read(vcpu, chariot_guest_rsp(vcpu), &ret, sizeof(ret)) ||
+	if (chariot_guest_read(vm, vcpu, chariot_guest_rsp(vcpu), &ret, sizeof(ret)) ||
 	    chariot_domain_of(vm, ret) == domain)
 		return;
 

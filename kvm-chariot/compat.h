@@ -25,6 +25,11 @@ int kvm_skip_emulated_instruction(struct kvm_vcpu *vcpu);
 
 #include "symbol.h"
 
+/* Since 6.2: signals end a wait for a page. */
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 2, 0)
+#define FOLL_INTERRUPTIBLE		0
+#endif
+
 /* The name of newer kernels */
 #ifndef rdmsrl
 #define rdmsrl(msr, val)		rdmsrq(msr, val)
@@ -46,6 +51,7 @@ int kvm_skip_emulated_instruction(struct kvm_vcpu *vcpu);
 
 /* arch/x86/kvm/kvm_emulate.h: what the emulator's memory callbacks return */
 #define CHARIOT_X86EMUL_CONTINUE	0
+#define CHARIOT_X86EMUL_RETRY_INSTR	3
 
 /* arch/x86/kvm/kvm_cache_regs.h: whether vcpu->arch.regs[] holds the register */
 static inline bool chariot_reg_available(struct kvm_vcpu *vcpu, int reg)

@@ -79,8 +79,9 @@ bool chariot_judge_write(struct chariot_vm *vm, struct chariot_vcpu *cv, u32 dom
 
 /*
  * Starts a write of the emulator for the running vCPU: NULL if nobody is to
- * be judged. Otherwise vm->lock is held until end_write(), so that a revoke
- * that has taken effect is never followed by a write that was judged before.
+ * be judged, ERR_PTR() if the vCPU's thread is being killed. Otherwise vm->lock is
+ * held until end_write(), so that a revoke that has taken effect is never followed
+ * by a write that was judged before.
  */
 static struct chariot_vm *begin_write(u64 addr, const void *val, unsigned int bytes,
 				      struct chariot_vcpu **cvp, bool *allowed)
@@ -94,7 +95,11 @@ static struct chariot_vm *begin_write(u64 addr, const void *val, unsigned int by
 	if (!vm)
 		return NULL;
 	chariot_guest_fault_in(vcpu, addr, bytes);
-	mutex_lock(&vm->lock);
+	/* Not for lesser signals: what the instruction has done cannot be undone. */
+	if (mutex_lock_killable(&vm->lock)) {
+		chariot_vm_put(vm);
+		return ERR_PTR(-EINTR);
+	}
 	cv = xa_load(&vm->vcpus, vcpu->vcpu_idx);
 	/* What was judged to be a domain's stays it, even if the domain goes down meanwhile. */
 	if (!cv || (!cv->judging && (!vm->armed || !cv->cur || chariot_in_nested_guest(vcpu) ||
@@ -135,6 +140,8 @@ int chariot_write_emulated(struct x86_emulate_ctxt *ctxt, unsigned long addr, co
 	vm = begin_write(addr, val, bytes, &cv, &allowed);
 	if (!vm)
 		return chariot_orig_write_emulated(ctxt, addr, val, bytes, exception);
+	if (IS_ERR(vm))
+		return CHARIOT_X86EMUL_RETRY_INSTR;
 	if (allowed)
 		ret = chariot_orig_write_emulated(ctxt, addr, val, bytes, exception);
 	end_write(vm, cv);
@@ -153,6 +160,8 @@ int chariot_cmpxchg_emulated(struct x86_emulate_ctxt *ctxt, unsigned long addr, 
 	vm = begin_write(addr, new, bytes, &cv, &allowed);
 	if (!vm)
 		return chariot_orig_cmpxchg_emulated(ctxt, addr, old, new, bytes, exception);
+	if (IS_ERR(vm))
+		return CHARIOT_X86EMUL_RETRY_INSTR;
 	if (allowed)
 		ret = chariot_orig_cmpxchg_emulated(ctxt, addr, old, new, bytes, exception);
 	end_write(vm, cv);
@@ -172,6 +181,8 @@ int chariot_write_std(struct x86_emulate_ctxt *ctxt, unsigned long addr, void *v
 		vm = begin_write(addr, val, bytes, &cv, &allowed);
 	if (!vm)
 		return chariot_orig_write_std(ctxt, addr, val, bytes, exception, system);
+	if (IS_ERR(vm))
+		return CHARIOT_X86EMUL_RETRY_INSTR;
 	if (allowed)
 		ret = chariot_orig_write_std(ctxt, addr, val, bytes, exception, system);
 	end_write(vm, cv);
@@ -191,8 +202,9 @@ static int give_up(struct chariot_vm *vm, struct chariot_vcpu *cv, u32 domain, u
 		.blocked = true,
 	};
 
+	if (mutex_lock_killable(&vm->lock))
+		return 1;
 	chariot_count(vm, unemulatable);
-	mutex_lock(&vm->lock);
 	chariot_report(vm, cv, &culprit, &write);
 	mutex_unlock(&vm->lock);
 	cv->vcpu->run->exit_reason = KVM_EXIT_UNKNOWN;
@@ -213,8 +225,9 @@ int chariot_emulate(struct chariot_vm *vm, struct chariot_vcpu *cv, u32 domain, 
 
 	/* Fewer bytes may be readable: the instruction can end at the end of its page. */
 	len = min_t(int, INSN_MAX, PAGE_SIZE - offset_in_page(rip));
-	if (chariot_guest_read(vcpu, rip, code, len) ||
-	    (len < INSN_MAX && chariot_guest_read(vcpu, rip + len, code + len, INSN_MAX - len)))
+	if (chariot_guest_read(vm, vcpu, rip, code, len) ||
+	    (len < INSN_MAX &&
+	     chariot_guest_read(vm, vcpu, rip + len, code + len, INSN_MAX - len)))
 		memset(code + len, 0, INSN_MAX - len);
 	if (driver && chariot_is_vector_store(code)) {
 		ret = chariot_emulate_vector(vm, cv, domain, code, gpa);

@@ -8,6 +8,7 @@
 
 #include <linux/pagemap.h>
 
+#include "absent.h"
 #include "compat.h"
 
 /*
@@ -32,15 +33,33 @@ static inline bool chariot_guest_kernel_address(u64 va)
 	return (s64)va < 0;
 }
 
-/* Copies from guest virtual memory as the guest's kernel reads it. 0 or -EFAULT. */
-static inline int chariot_guest_read(struct kvm_vcpu *vcpu, u64 va, void *to, size_t len)
+/*
+ * The guest's memory at @va as its kernel reads it; INVALID_GPA: there is none, or
+ * where the caller must not wait for it, see absent.h, it is noted.
+ */
+static inline gpa_t chariot_guest_gpa(struct chariot_vm *vm, struct kvm_vcpu *vcpu, u64 va)
+{
+	gpa_t gpa = kvm_mmu_gva_to_gpa_read(vcpu, va, NULL);
+
+	if (gpa == INVALID_GPA)
+		chariot_absent_note_gva(vm, va);
+	return gpa;
+}
+
+/* Copies from guest virtual memory as the guest's kernel reads it. 0 or -EFAULT, the same. */
+static inline int chariot_guest_read(struct chariot_vm *vm, struct kvm_vcpu *vcpu, u64 va,
+				     void *to, size_t len)
 {
 	while (len) {
 		size_t part = min_t(size_t, len, PAGE_SIZE - offset_in_page(va));
-		gpa_t gpa = kvm_mmu_gva_to_gpa_read(vcpu, va, NULL);
+		gpa_t gpa = chariot_guest_gpa(vm, vcpu, va);
 
-		if (gpa == INVALID_GPA || kvm_vcpu_read_guest(vcpu, gpa, to, part))
+		if (gpa == INVALID_GPA)
 			return -EFAULT;
+		if (kvm_vcpu_read_guest(vcpu, gpa, to, part)) {
+			chariot_absent_note_gpa(vm, gpa, false);
+			return -EFAULT;
+		}
 		va += part;
 		to += part;
 		len -= part;

@@ -8,6 +8,7 @@
 
 #include <linux/delay.h>
 
+#include "absent.h"
 #include "compat.h"
 #include "crossing.h"
 #include "guest.h"
@@ -150,7 +151,7 @@ static unsigned int view_rights(struct chariot_fault *f, u64 gfn)
 }
 
 enum chariot_derive {
-	DERIVED,	/* done, or the vCPU has to look again */
+	DERIVED,	/* done, or the vCPU has to look again, or a signal is pending */
 	DERIVE_MISSING,	/* KVM's entry does not allow the access yet */
 };
 
@@ -177,7 +178,8 @@ static enum chariot_derive derive(struct chariot_fault *f, const struct chariot_
 	if (!chariot_leaf_allows(vm->mode, leaf->entry, &f->access))
 		return DERIVE_MISSING;
 
-	mutex_lock(&vm->lock);
+	if (mutex_lock_interruptible(&vm->lock))
+		return DERIVED;
 	view = chariot_view_of(vm, f->cv, f->domain);
 	if (!vm->armed || f->cv->cur != f->domain || !view ||
 	    chariot_view_topup(&f->cv->cache)) {
@@ -230,6 +232,20 @@ static void sample(struct chariot_fault *f)
 	f->base = f->vcpu->arch.mmu->root.hpa;
 }
 
+/* Judges once more whether the page may be written, f->writable. False: a signal is pending. */
+static bool still_writable(struct chariot_fault *f)
+{
+	struct chariot_absent absent = {};
+
+	do {
+		if (chariot_absent_lock(f->vm, f->vcpu, &absent))
+			return false;
+		f->writable = f->gpa != INVALID_GPA &&
+			      chariot_page_writable(f->vm, f->cv, f->domain, f->gpa);
+	} while (chariot_absent_unlock(f->vm, f->vcpu, &absent));
+	return true;
+}
+
 /* Gives the access to KVM, then derives. vm->lock must not be held. */
 static int resolve(struct chariot_fault *f)
 {
@@ -269,12 +285,8 @@ static int resolve(struct chariot_fault *f)
 	kvm_leaf(f, &f->access, &leaf);
 	if (mode->by_gva)
 		take_gpa(f, &leaf);
-	if (f->domain && f->writable && !f->access.walk) {
-		mutex_lock(&f->vm->lock);
-		f->writable = f->gpa != INVALID_GPA &&
-			      chariot_page_writable(f->vm, f->cv, f->domain, f->gpa);
-		mutex_unlock(&f->vm->lock);
-	}
+	if (f->domain && f->writable && !f->access.walk && !still_writable(f))
+		return 1;
 	derive(f, &leaf);
 	return 1;
 }
@@ -297,7 +309,8 @@ static void prefill(struct chariot_fault *f, u32 domain, u64 addr, u64 gpa, bool
 	fill.access = (struct chariot_access) { .write = write, .fetch = !write };
 	fill.writable = write;
 
-	mutex_lock(&f->vm->lock);
+	if (mutex_lock_interruptible(&f->vm->lock))
+		return;
 	view = chariot_view_of(f->vm, f->cv, domain);
 	if (view)
 		entry = chariot_view_lookup(view, chariot_leaf_index(mode, addr, view->level),
@@ -336,6 +349,8 @@ static enum chariot_verdict cross(struct chariot_fault *f, u32 to)
 		chariot_stack_enter(f->vm, f->cv);
 		chariot_note_call(f->vm, f->cv, to);
 	}
+	if (chariot_absent_noted(f->vm))
+		return CHARIOT_AGAIN;
 	return with_room(f, chariot_cross, to) ? CHARIOT_FAIL : CHARIOT_AGAIN;
 }
 
@@ -374,9 +389,12 @@ static enum chariot_verdict judge_write(struct chariot_fault *f, enum chariot_dr
 
 	if (f->access.walk) {
 		/* The walker, not the driver. */
-		if (vm->mode->complete_walk && vm->mode->complete_walk(f->vcpu, f->gpa)) {
-			chariot_count(vm, walks_completed);
-			return CHARIOT_AGAIN;
+		if (vm->mode->complete_walk) {
+			if (vm->mode->complete_walk(f->vcpu, f->gpa)) {
+				chariot_count(vm, walks_completed);
+				return CHARIOT_AGAIN;
+			}
+			chariot_absent_note_gpa(vm, f->gpa, true);
 		}
 		f->writable = true;
 		chariot_count(vm, walk_pages);
@@ -431,12 +449,22 @@ static enum chariot_verdict judge_domain_view(struct chariot_fault *f, enum char
 	return CHARIOT_RESOLVE;
 }
 
+/*
+ * vm->lock must be held. What memory that cannot be read now leads to is no verdict:
+ * the vCPU stays where it is, and nothing is reported.
+ */
 static enum chariot_verdict judge(struct chariot_fault *f)
 {
 	struct chariot_vm *vm = f->vm;
 	enum chariot_drain drained;
 
+	f->writable = false;
+	f->kernel = false;
+	f->domain = f->cv->cur;
 	drained = chariot_drain(vm, f->vcpu);
+	if (drained == CHARIOT_DRAIN_LATER)
+		return CHARIOT_AGAIN;
+	/* The ring may have sent the vCPU back. */
 	f->domain = f->cv->cur;
 	if (f->access.write && !f->access.walk && !chariot_delivering_event(f->vcpu) &&
 	    (f->gpa & PAGE_MASK) == vm->doorbell_gpa) {
@@ -457,12 +485,16 @@ static enum chariot_verdict judge(struct chariot_fault *f)
 static void prefill_domain(struct chariot_fault *f, u32 domain)
 {
 	u64 gfn, va = chariot_guest_rsp(f->vcpu) - 1;
+	struct chariot_absent absent = {};
 
 	if (f->access.fetch)
 		prefill(f, domain, f->addr, f->gpa, false);
-	mutex_lock(&f->vm->lock);
+	if (chariot_absent_lock(f->vm, f->vcpu, &absent))
+		return;
 	gfn = chariot_stack_gfn(f->vm, f->cv, va);
-	mutex_unlock(&f->vm->lock);
+	/* Should it not be there, the fault will bring it. */
+	if (chariot_absent_unlock(f->vm, f->vcpu, &absent))
+		return;
 	if (gfn != ~0ull)
 		prefill(f, domain, f->vm->mode->by_gva ? va : gfn << PAGE_SHIFT,
 			gfn << PAGE_SHIFT, true);
@@ -470,54 +502,48 @@ static void prefill_domain(struct chariot_fault *f, u32 domain)
 
 /*
  * By gva: makes the view that the vCPU is in for KVM's root, if it is the first time:
- * then it had none to walk, and looks again with it.
+ * then it had none to walk, and looks again with it. CHARIOT_RESOLVE: it has one.
  */
-static int make_missing_view(struct chariot_fault *f, bool *made)
+static enum chariot_verdict make_missing_view(struct chariot_fault *f)
 {
 	struct chariot_vm *vm = f->vm;
 	struct chariot_view *view = chariot_view_of(vm, f->cv, f->cv->cur);
 	int ret;
 
-	*made = false;
 	if (!vm->armed || !vm->mode->by_gva || (view && view->base == f->base))
-		return 0;
+		return CHARIOT_RESOLVE;
 	ret = with_room(f, chariot_shadow_view, f->cv->cur);
 	if (ret && ret != -EAGAIN)
-		return ret;
+		return CHARIOT_FAIL;
 	kvm_make_request(KVM_REQ_LOAD_MMU_PGD, f->vcpu);
-	*made = true;
-	return 0;
+	return CHARIOT_AGAIN;
 }
 
 static int handle(struct chariot_fault *f)
 {
+	struct chariot_absent absent = {};
 	struct chariot_vm *vm = f->vm;
 	enum chariot_verdict verdict;
-	u32 entered = 0;
-	bool made;
-	int ret;
+	u32 entered;
 
 	chariot_count(vm, faults);
 	vm->mode->decode(f->error_code, &f->access);
 	f->rip = kvm_get_linear_rip(f->vcpu);
-	sample(f);
-
-	mutex_lock(&vm->lock);
-	f->cv = chariot_vm_vcpu(vm, f->vcpu);
-	if (!f->cv) {
-		mutex_unlock(&vm->lock);
-		return -ENOMEM;
-	}
-	ret = make_missing_view(f, &made);
-	if (ret || made) {
-		mutex_unlock(&vm->lock);
-		return ret ?: 1;
-	}
-	locate(f);
-	verdict = judge(f);
-	if (verdict == CHARIOT_AGAIN && f->cv->cur != f->domain)
-		entered = f->cv->cur;
-	mutex_unlock(&vm->lock);
+	do {
+		sample(f);
+		locate(f);
+		/* With the signal pending KVM returns to user space, the access not made. */
+		if (chariot_absent_lock(vm, f->vcpu, &absent))
+			return 1;
+		entered = 0;
+		f->cv = chariot_vm_vcpu(vm, f->vcpu);
+		verdict = f->cv ? make_missing_view(f) : CHARIOT_FAIL;
+		if (verdict == CHARIOT_RESOLVE) {
+			verdict = judge(f);
+			if (verdict == CHARIOT_AGAIN && f->cv->cur != f->domain)
+				entered = f->cv->cur;
+		}
+	} while (chariot_absent_unlock(vm, f->vcpu, &absent));
 
 	switch (verdict) {
 	case CHARIOT_DOORBELL:

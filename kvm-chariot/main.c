@@ -15,6 +15,7 @@
 #include <linux/poll.h>
 #include <linux/sched/signal.h>
 
+#include "absent.h"
 #include "acl.h"
 #include "compat.h"
 #include "hook.h"
@@ -114,12 +115,28 @@ static long ioctl_ring(struct chariot_vm *vm, const struct chariot_ring *req)
 	return ret;
 }
 
+/* kvm->srcu must be held. 0 or -EINTR. */
+static int drain(struct chariot_vm *vm, bool skip, enum chariot_drain *drained)
+{
+	struct chariot_absent absent = {};
+
+	do {
+		if (chariot_absent_lock(vm, NULL, &absent))
+			return -EINTR;
+		if (skip)
+			chariot_drain_skip(vm, NULL);
+		skip = false;
+		*drained = chariot_drain(vm, NULL);
+	} while (chariot_absent_unlock(vm, NULL, &absent));
+	return 0;
+}
+
 /* What was in the ring has taken effect when this returns; others get their turn in between. */
 static long ioctl_kick(struct chariot_vm *vm)
 {
 	enum chariot_drain drained = CHARIOT_DRAIN_MORE;
 	unsigned int i, waits = 0;
-	int idx;
+	int idx, ret;
 
 	chariot_count(vm, doorbells);
 	for (i = 0; i < CHARIOT_DRAINS_MAX && drained != CHARIOT_DRAINED; i++) {
@@ -128,14 +145,12 @@ static long ioctl_kick(struct chariot_vm *vm)
 		if (drained == CHARIOT_DRAIN_PENDING)
 			usleep_range(CHARIOT_PENDING_US, 2 * CHARIOT_PENDING_US);
 		idx = srcu_read_lock(&vm->kvm->srcu);
-		mutex_lock(&vm->lock);
-		if (waits > CHARIOT_PENDING_WAITS) {
-			chariot_drain_skip(vm, NULL);
-			waits = 0;
-		}
-		drained = chariot_drain(vm, NULL);
-		mutex_unlock(&vm->lock);
+		ret = drain(vm, waits > CHARIOT_PENDING_WAITS, &drained);
 		srcu_read_unlock(&vm->kvm->srcu, idx);
+		if (ret)
+			return ret;
+		if (waits > CHARIOT_PENDING_WAITS)
+			waits = 0;
 		if (drained == CHARIOT_DRAIN_PENDING)
 			waits++;
 	}

@@ -5,6 +5,7 @@
 #include <linux/slab.h>
 #include <linux/uaccess.h>
 
+#include "absent.h"
 #include "compat.h"
 #include "crossing.h"
 #include "record.h"
@@ -19,11 +20,20 @@
 #define MMIO_PAGES_MAX	BIT(24)	/* largest device window: 64 GB */
 #define IRQ_STACK_MAX	(CHARIOT_STACK_PAGES * PAGE_SIZE)
 
+/* 0, or -EFAULT: there is no such memory. -EAGAIN: it may come yet, and is noted. */
+static int error_of(struct chariot_vm *vm, u64 gpa, bool write, bool failed)
+{
+	if (!failed)
+		return 0;
+	chariot_absent_note_gpa(vm, gpa, write);
+	return chariot_absent_noted(vm) ? -EAGAIN : -EFAULT;
+}
+
 static int read_guest(void *ctx, u64 gpa, void *to, size_t len)
 {
 	struct chariot_vm *vm = ctx;
 
-	return kvm_read_guest(vm->kvm, gpa, to, len) ? -EFAULT : 0;
+	return error_of(vm, gpa, false, kvm_read_guest(vm->kvm, gpa, to, len));
 }
 
 static int write_guest(void *ctx, u64 gpa, const void *from, size_t len)
@@ -32,17 +42,15 @@ static int write_guest(void *ctx, u64 gpa, const void *from, size_t len)
 	unsigned long hva;
 
 	if (kvm_get_running_vcpu())
-		return kvm_write_guest(vm->kvm, gpa, from, len) ? -EFAULT : 0;
+		return error_of(vm, gpa, true, kvm_write_guest(vm->kvm, gpa, from, len));
 	/*
 	 * In an ioctl no vCPU is loaded, and KVM wants one to log the page as
 	 * dirty. User space asked for this write: it is user space's to log,
 	 * as every write that it makes itself.
 	 */
 	hva = gfn_to_hva(vm->kvm, gpa_to_gfn(gpa));
-	if (kvm_is_error_hva(hva) ||
-	    copy_to_user((void __user *)(hva + offset_in_page(gpa)), from, len))
-		return -EFAULT;
-	return 0;
+	return error_of(vm, gpa, true, kvm_is_error_hva(hva) ||
+			copy_to_user((void __user *)(hva + offset_in_page(gpa)), from, len));
 }
 
 static const struct chariot_ring_io guest_io = { .read = read_guest, .write = write_guest };
@@ -322,11 +330,15 @@ static int apply(struct chariot_vm *vm, const struct chariot_rec *rec)
 	}
 }
 
-static void finish(struct chariot_vm *vm, struct kvm_vcpu *self)
+/* -EAGAIN: the guest could not be told how far it was read. */
+static int finish(struct chariot_vm *vm, struct kvm_vcpu *self)
 {
 	struct chariot_rec none = {};
+	int ret = 0;
 
-	if (!vm->ring.broken && chariot_ring_publish(&vm->ring))
+	if (!vm->ring.broken)
+		ret = chariot_ring_publish(&vm->ring);
+	if (ret == -EFAULT)
 		post_bad(vm, CHARIOT_EVENT_RING_BROKEN, CHARIOT_BAD_UNMAPPED, vm->ring.tail,
 			 &none);
 	chariot_flush_vcpus(vm, self, vm->dirty);
@@ -334,6 +346,7 @@ static void finish(struct chariot_vm *vm, struct kvm_vcpu *self)
 	/* Once in a batch: it waits for RCU, and a driver that reloads arms again at once. */
 	if (!vm->text_gpa.nr)
 		chariot_disarm(vm);
+	return ret;
 }
 
 enum chariot_drain chariot_drain(struct chariot_vm *vm, struct kvm_vcpu *self)
@@ -388,13 +401,19 @@ enum chariot_drain chariot_drain(struct chariot_vm *vm, struct kvm_vcpu *self)
 			ret = CHARIOT_DRAIN_PENDING;
 			break;
 		case CHARIOT_RING_EMPTY:
-			if (left == start)
+			if (left == start && !vm->ring.unpublished)
 				return CHARIOT_DRAINED;	/* nothing was consumed */
+			break;
+		case CHARIOT_RING_LATER:
+			if (left == start)
+				return CHARIOT_DRAIN_LATER;
+			ret = CHARIOT_DRAIN_LATER;
 			break;
 		}
 		break;
 	}
-	finish(vm, self);
+	if (finish(vm, self) == -EAGAIN)
+		return CHARIOT_DRAIN_LATER;
 	return left ? ret : CHARIOT_DRAIN_MORE;
 }
 

@@ -23,6 +23,7 @@ enum chariot_drain {
 	CHARIOT_DRAINED,
 	CHARIOT_DRAIN_PENDING,	/* a reserved slot is not complete: what is behind it is unknown */
 	CHARIOT_DRAIN_MORE,	/* enough for one call: there may be more */
+	CHARIOT_DRAIN_LATER,	/* the ring is not in memory, and noted (absent.h): again */
 };
 
 /*

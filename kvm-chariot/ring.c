@@ -99,6 +99,12 @@ static enum chariot_ring_next give_up(struct chariot_ring_reader *ring, unsigned
 	return CHARIOT_RING_BROKEN;
 }
 
+static enum chariot_ring_next unreadable(struct chariot_ring_reader *ring, int err,
+					 unsigned int *bad)
+{
+	return err == -EAGAIN ? CHARIOT_RING_LATER : give_up(ring, CHARIOT_BAD_UNMAPPED, bad);
+}
+
 /* Producers reserve only what is free, and the position is never behind the tail they see. */
 static bool head_is_possible(const struct chariot_ring_reader *ring, u64 head)
 {
@@ -108,13 +114,14 @@ static bool head_is_possible(const struct chariot_ring_reader *ring, u64 head)
 /* Reads @head. CHARIOT_RING_PENDING: the slot at the position is reserved. */
 static enum chariot_ring_next look_at_head(struct chariot_ring_reader *ring, unsigned int *bad)
 {
+	int tries, err;
 	u64 head;
-	int tries;
 
 	/* a copy that is not one access may catch a carry half way: look twice before giving up */
 	for (tries = 0; tries < 2; tries++) {
-		if (read_header(ring, offsetof(struct chariot_ring_header, head), &head))
-			return give_up(ring, CHARIOT_BAD_UNMAPPED, bad);
+		err = read_header(ring, offsetof(struct chariot_ring_header, head), &head);
+		if (err)
+			return unreadable(ring, err, bad);
 		if (head_is_possible(ring, head)) {
 			ring->head = head;
 			return head == ring->tail ? CHARIOT_RING_EMPTY : CHARIOT_RING_PENDING;
@@ -144,13 +151,16 @@ static int read_seq(struct chariot_ring_reader *ring, u32 *seq)
 static enum chariot_ring_next take(struct chariot_ring_reader *ring, u32 seq,
 				   struct chariot_rec *rec, unsigned int *bad)
 {
+	int err;
+
 	/*
 	 * (d) in chariot_ring.h: the record is read after the seq that says it
 	 * is complete. Pairs with the producer's store_release() of seq, (c).
 	 */
 	smp_rmb();
-	if (ring->io->read(ring->ctx, slot_gpa(ring, ring->tail), rec, sizeof(*rec)))
-		return give_up(ring, CHARIOT_BAD_UNMAPPED, bad);
+	err = ring->io->read(ring->ctx, slot_gpa(ring, ring->tail), rec, sizeof(*rec));
+	if (err)
+		return unreadable(ring, err, bad);
 	ring->tail++;
 	/* The guest may have changed it since: the copy that is handed on must be right as well. */
 	if (seq != (u32)ring->tail || rec->seq != (u32)ring->tail) {
@@ -164,15 +174,16 @@ enum chariot_ring_next chariot_ring_next(struct chariot_ring_reader *ring, struc
 					 unsigned int *bad)
 {
 	enum chariot_ring_next ret;
-	int tries;
+	int tries, err;
 	u32 seq;
 
 	if (!ring->order || ring->broken)
 		return CHARIOT_RING_EMPTY;
 
 	/* A complete record is taken whatever head says: only its producer can have written seq. */
-	if (read_seq(ring, &seq))
-		return give_up(ring, CHARIOT_BAD_UNMAPPED, bad);
+	err = read_seq(ring, &seq);
+	if (err)
+		return unreadable(ring, err, bad);
 	if (seq == (u32)(ring->tail + 1))
 		return take(ring, seq, rec, bad);
 
@@ -186,8 +197,9 @@ enum chariot_ring_next chariot_ring_next(struct chariot_ring_reader *ring, struc
 	 * in a lap, so of two copies that make no sense one is whole.
 	 */
 	for (tries = 0; tries < 2; tries++) {
-		if (read_seq(ring, &seq))
-			return give_up(ring, CHARIOT_BAD_UNMAPPED, bad);
+		err = read_seq(ring, &seq);
+		if (err)
+			return unreadable(ring, err, bad);
 		if (seq == (u32)(ring->tail + 1))
 			break;
 		if (seq_is_stale(ring, seq))
@@ -205,6 +217,8 @@ void chariot_ring_skip(struct chariot_ring_reader *ring)
 
 int chariot_ring_publish(struct chariot_ring_reader *ring)
 {
+	int err;
+
 	if (!ring->order)
 		return 0;
 	if (ring->broken)
@@ -214,11 +228,11 @@ int chariot_ring_publish(struct chariot_ring_reader *ring)
 	 * they must have been read. Pairs with its load_acquire() of tail, (a).
 	 */
 	smp_mb();
-	if (write_tail(ring)) {
+	err = write_tail(ring);
+	ring->unpublished = err == -EAGAIN;
+	if (err && !ring->unpublished)
 		ring->broken = true;
-		return -EFAULT;
-	}
-	return 0;
+	return err;
 }
 
 /* What a type uses; a field that it does not use must be 0. */

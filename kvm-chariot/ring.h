@@ -13,7 +13,10 @@
 #include "../include/uapi/chariot_ring.h"
 
 struct chariot_ring_io {
-	/* 0 or -EFAULT. Both copy guest physical memory, in pieces of any size. */
+	/*
+	 * 0 or -EFAULT; or -EAGAIN: not now, the owner knows why. Both copy guest
+	 * physical memory, in pieces of any size.
+	 */
 	int (*read)(void *ctx, u64 gpa, void *to, size_t len);
 	int (*write)(void *ctx, u64 gpa, const void *from, size_t len);
 };
@@ -26,6 +29,7 @@ struct chariot_ring_reader {
 	bool broken;
 	u64 tail;		/* the position */
 	u64 head;		/* when it was last looked at */
+	bool unpublished;	/* the guest does not know of the position yet */
 };
 
 enum chariot_ring_next {
@@ -34,6 +38,7 @@ enum chariot_ring_next {
 	CHARIOT_RING_PENDING,	/* the next slot is reserved but not complete yet */
 	CHARIOT_RING_BAD,	/* slot skipped, *bad says why; the position has moved on */
 	CHARIOT_RING_BROKEN,	/* the ring was given up just now: *bad says why */
+	CHARIOT_RING_LATER,	/* @io says -EAGAIN: nothing has changed */
 };
 
 /*
@@ -47,7 +52,7 @@ enum chariot_ring_next chariot_ring_next(struct chariot_ring_reader *ring, struc
 					 unsigned int *bad);
 /* The slot at the position will never be completed: skip it (after the owner's bound). */
 void chariot_ring_skip(struct chariot_ring_reader *ring);
-/* Publishes the position to the guest; call after a batch. 0 or -EFAULT (now broken). */
+/* Publishes the position to the guest; call after a batch. 0, -EFAULT (now broken) or -EAGAIN. */
 int chariot_ring_publish(struct chariot_ring_reader *ring);
 
 /* What a record may name; filled by the owner. */

@@ -44,15 +44,19 @@ static u64 task_stack_base(struct chariot_vm *vm, struct chariot_vcpu *cv)
 		return chariot_guest_rsp(cv->vcpu) & ~(vm->thread_size - 1);
 
 	if (cpu->stack_word_gpa == INVALID_GPA)
-		cpu->stack_word_gpa = kvm_mmu_gva_to_gpa_read(cv->vcpu, cpu->stack_word, NULL);
-	if (cpu->stack_word_gpa == INVALID_GPA ||
-	    kvm_vcpu_read_guest(cv->vcpu, cpu->stack_word_gpa, &top, sizeof(top)))
+		cpu->stack_word_gpa = chariot_guest_gpa(vm, cv->vcpu, cpu->stack_word);
+	if (cpu->stack_word_gpa == INVALID_GPA)
 		return 0;
+	if (kvm_vcpu_read_guest(cv->vcpu, cpu->stack_word_gpa, &top, sizeof(top))) {
+		chariot_absent_note_gpa(vm, cpu->stack_word_gpa, false);
+		return 0;
+	}
 	/* The word may point below the very top: the saved registers of user mode. */
 	return (top - 1) & ~(vm->thread_size - 1);
 }
 
-static bool stack_moved(struct chariot_vcpu *cv, struct chariot_stack *stack, u64 base)
+static bool stack_moved(struct chariot_vm *vm, struct chariot_vcpu *cv,
+			struct chariot_stack *stack, u64 base)
 {
 	unsigned int i;
 
@@ -60,7 +64,7 @@ static bool stack_moved(struct chariot_vcpu *cv, struct chariot_stack *stack, u6
 		return true;
 	/* The same address may be another task's stack by now. */
 	for_each_set_bit(i, &stack->mapped, stack->pages) {
-		gpa_t gpa = kvm_mmu_gva_to_gpa_read(cv->vcpu, base + i * PAGE_SIZE, NULL);
+		gpa_t gpa = chariot_guest_gpa(vm, cv->vcpu, base + i * PAGE_SIZE);
 
 		if (gpa == INVALID_GPA || gpa >> PAGE_SHIFT != stack->gfn[i])
 			return true;
@@ -73,6 +77,7 @@ void chariot_stack_enter(struct chariot_vm *vm, struct chariot_vcpu *cv)
 	struct chariot_stack *stack = &cv->task_stack;
 	u64 base = task_stack_base(vm, cv);
 	unsigned int i;
+	bool moved;
 	u32 d;
 
 	lockdep_assert_held(&vm->lock);
@@ -81,7 +86,10 @@ void chariot_stack_enter(struct chariot_vm *vm, struct chariot_vcpu *cv)
 			  round_up(cv->cpu->irq_top, PAGE_SIZE) - cv->cpu->irq_size,
 			  cv->cpu->irq_size);
 
-	if (!stack_moved(cv, stack, base)) {
+	moved = stack_moved(vm, cv, stack, base);
+	if (chariot_absent_noted(vm))
+		return;
+	if (!moved) {
 		/* Pages that are not mapped may have moved unseen. */
 		for (i = 0; i < stack->pages; i++) {
 			if (!test_bit(i, &stack->mapped))
@@ -104,7 +112,8 @@ void chariot_stack_enter(struct chariot_vm *vm, struct chariot_vcpu *cv)
 	stack_set(stack, base, base ? vm->thread_size : 0);
 }
 
-static bool stack_has(struct chariot_vcpu *cv, struct chariot_stack *stack, u64 gfn)
+static bool stack_has(struct chariot_vm *vm, struct chariot_vcpu *cv, struct chariot_stack *stack,
+		      u64 gfn)
 {
 	unsigned int i;
 
@@ -112,8 +121,7 @@ static bool stack_has(struct chariot_vcpu *cv, struct chariot_stack *stack, u64 
 		return false;
 	for (i = 0; i < stack->pages; i++) {
 		if (stack->gfn[i] == UNKNOWN_GFN) {
-			gpa_t gpa = kvm_mmu_gva_to_gpa_read(cv->vcpu, stack->base + i * PAGE_SIZE,
-							    NULL);
+			gpa_t gpa = chariot_guest_gpa(vm, cv->vcpu, stack->base + i * PAGE_SIZE);
 
 			if (gpa != INVALID_GPA)
 				stack->gfn[i] = gpa >> PAGE_SHIFT;
@@ -129,8 +137,8 @@ static bool stack_has(struct chariot_vcpu *cv, struct chariot_stack *stack, u64 
 bool chariot_stack_holds(struct chariot_vm *vm, struct chariot_vcpu *cv, u64 gpa)
 {
 	lockdep_assert_held(&vm->lock);
-	return stack_has(cv, &cv->task_stack, gpa >> PAGE_SHIFT) ||
-	       stack_has(cv, &cv->irq_stack, gpa >> PAGE_SHIFT);
+	return stack_has(vm, cv, &cv->task_stack, gpa >> PAGE_SHIFT) ||
+	       stack_has(vm, cv, &cv->irq_stack, gpa >> PAGE_SHIFT);
 }
 
 u64 chariot_stack_gfn(struct chariot_vm *vm, struct chariot_vcpu *cv, u64 va)
@@ -146,7 +154,7 @@ u64 chariot_stack_gfn(struct chariot_vm *vm, struct chariot_vcpu *cv, u64 va)
 		return UNKNOWN_GFN;
 	i = (va - stack->base) >> PAGE_SHIFT;
 	if (stack->gfn[i] == UNKNOWN_GFN) {
-		gpa = kvm_mmu_gva_to_gpa_read(cv->vcpu, va, NULL);
+		gpa = chariot_guest_gpa(vm, cv->vcpu, va);
 		if (gpa == INVALID_GPA)
 			return UNKNOWN_GFN;
 		stack->gfn[i] = gpa >> PAGE_SHIFT;

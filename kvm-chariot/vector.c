@@ -306,7 +306,9 @@ int chariot_emulate_vector(struct chariot_vm *vm, struct chariot_vcpu *cv, u32 d
 	read_register(insn.reg, &value);
 
 	chariot_guest_fault_in(vcpu, insn.va, insn.size);
-	mutex_lock(&vm->lock);
+	/* The instruction has done nothing yet. */
+	if (mutex_lock_interruptible(&vm->lock))
+		return 1;
 	if (chariot_judge_write(vm, cv, domain, insn.va, value.bytes + insn.from, insn.size))
 		ret = write_guest(vcpu, insn.va, value.bytes + insn.from, insn.size);
 	mutex_unlock(&vm->lock);

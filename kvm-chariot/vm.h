@@ -34,6 +34,14 @@
 
 struct chariot_mode;
 
+/* Guest memory that could not be read without waiting for it; see absent.h. */
+enum chariot_absent_kind {
+	CHARIOT_ABSENT_NONE,
+	CHARIOT_ABSENT_READ,		/* guest physical, */
+	CHARIOT_ABSENT_WRITE,		/* to be written */
+	CHARIOT_ABSENT_VIRTUAL,
+};
+
 #define CHARIOT_KERNEL_DOMAIN	0
 #define CHARIOT_TEXT_SPANS_MAX	256	/* per domain: physically contiguous runs of code */
 #define CHARIOT_LIBRARY_MAX	1024
@@ -109,6 +117,8 @@ struct chariot_vm {
 	bool dead;			/* being detached: no view is loaded any more */
 
 	struct mutex lock;		/* see above */
+	enum chariot_absent_kind absent;
+	u64 absent_addr;
 	struct chariot_dom domains[CHARIOT_DOMAINS_MAX + 1];
 	u32 declared;			/* bit n: domain n is declared */
 	struct chariot_ranges text_gpa;	/* by gpa, data: domain */

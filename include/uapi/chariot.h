@@ -140,7 +140,8 @@ struct chariot_stats {
 	__u64 flushes_vm;	/* of all vCPUs: everything, or a range */
 	__u64 flushes_vcpu;	/* of one vCPU */
 	__u64 flushes_address;	/* of one vCPU: one address */
-	__u64 reserved[10];
+	__u64 absent_waits;	/* times a judge waited for guest memory to come in */
+	__u64 reserved[9];
 };
 
 struct chariot_domain_stats {

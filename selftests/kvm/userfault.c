@@ -36,6 +36,7 @@ struct served {
 	pthread_t thread;
 	int quit[2];			/* pipe */
 	volatile unsigned int delay_ms;
+	volatile bool hold;		/* nothing is served */
 	volatile unsigned int served;
 	volatile unsigned int pending;	/* asked for */
 };
@@ -72,6 +73,8 @@ static void *serving(void *data)
 			s->pending++;
 			if (s->delay_ms)
 				sleep_ms(s->delay_ms);
+			while (s->hold)
+				sleep_ms(1);
 			serve(s, msg.arg.pagefault.address);
 		}
 	}
@@ -422,6 +425,11 @@ static const struct {
 	{ "where the stack is", 0, GUEST_CPU, 4096, g_dom1_store, BASE + PART * 4096 },
 };
 
+static bool is_ring(unsigned int what)
+{
+	return missing[what].slot == 0 && missing[what].offset == GUEST_RING;
+}
+
 /* While a vCPU waits for a page of its own, the others do their work. */
 TEST_F_TIMEOUT(fault, others_run_on, 600)
 {
@@ -437,9 +445,8 @@ TEST_F_TIMEOUT(fault, others_run_on, 600)
 	for (i = 0; i < ARRAY_SIZE(missing); i++) {
 		unsigned int pending = self->s.pending;
 
-		/* The ring and the stack's place are read with the lock held that orders them. */
-		if (missing[i].slot == 0 && missing[i].offset != FORBIDDEN)
-			continue;
+		/* In the kernel view: where the stack is matters to who enters the domain. */
+		vcpu_call(&self->vm.vcpu[0], g_core_store, dm(FORBIDDEN), i);
 		self->s.delay_ms = 1500;
 		take_away(&self->s, missing[i].slot, missing[i].offset, missing[i].size);
 		vcpu_start(&self->vm.vcpu[0], missing[i].fn, dm(missing[i].target), 5);
@@ -447,14 +454,84 @@ TEST_F_TIMEOUT(fault, others_run_on, 600)
 			sleep_ms(1);
 		EXPECT_LT(pending, self->s.pending);
 		pending = self->s.served;
-		/* judged, emulated, crossing */
-		vcpu_call(&self->vm.vcpu[1], g_dom1_store, dm(BASE + (PART + 1) * 4096), i);
+		/* judged, emulated, crossing; but nobody can be judged without the ring */
+		if (!is_ring(i))
+			vcpu_call(&self->vm.vcpu[1], g_dom1_store, dm(BASE + (PART + 1) * 4096), i);
 		chariot_stats(&self->c);
 		EXPECT_EQ(pending, self->s.served) TH_LOG("%s: the other vCPU had to wait for the page, too", missing[i].name);
 		self->s.delay_ms = 0;
 		vcpu_join(&self->vm.vcpu[0]);
 	}
 	chariot_drain_events(&self->c);
+}
+
+static volatile unsigned int kicks;
+
+static void on_kick(int signal)
+{
+	(void)signal;
+	__atomic_add_fetch(&kicks, 1, __ATOMIC_SEQ_CST);
+}
+
+/* Does a signal bring the vCPU's thread back to user space, as user space stops its vCPUs? */
+static bool is_kicked(struct vcpu *vcpu)
+{
+	unsigned int before = kicks, i;
+
+	pthread_kill(vcpu->thread, SIGUSR1);
+	for (i = 0; i < 3000 && kicks == before; i++)
+		sleep_ms(1);
+	return kicks != before;
+}
+
+/* A vCPU that waits for a page, or for one that does, can be stopped; nothing is lost by it. */
+TEST_F_TIMEOUT(fault, kicked_while_missing, 600)
+{
+	struct sigaction action = { .sa_handler = on_kick };
+	unsigned int i, v, turn;
+
+	sigaction(SIGUSR1, &action, NULL);
+	for (v = 0; v < variant->vcpus; v++)
+		vcpu_call(&self->vm.vcpu[v], g_dom1_store, dm(BASE + PART * 4096), 1);
+	for (i = 0; i < ARRAY_SIZE(missing); i++) {
+		unsigned int pending = self->s.pending;
+		bool kicked;
+
+		/* KVM's emulator waits for it, and so do the bytes that are judged. */
+		if (missing[i].slot == 1 && missing[i].offset)
+			continue;
+		vcpu_call(&self->vm.vcpu[0], g_core_store, dm(FORBIDDEN), i);
+		self->s.hold = true;
+		take_away(&self->s, missing[i].slot, missing[i].offset, missing[i].size);
+		vcpu_start(&self->vm.vcpu[0], missing[i].fn, dm(missing[i].target), 6);
+		for (turn = 0; turn < 5000 && self->s.pending == pending; turn++)
+			sleep_ms(1);
+		ASSERT_LT(pending, self->s.pending);
+		if (variant->vcpus > 1) {
+			vcpu_start(&self->vm.vcpu[1], g_dom1_store, dm(BASE + (PART + 1) * 4096), 7 + i);
+			sleep_ms(50);
+		}
+		chariot_stats(&self->c);
+		kicked = is_kicked(&self->vm.vcpu[0]);
+		if (!kicked && !i) {
+			self->s.hold = false;
+			for (v = 0; v < variant->vcpus; v++)
+				vcpu_join(&self->vm.vcpu[v]);
+			SKIP(return, "this KVM waits for its own pages whatever signal comes");
+		}
+		EXPECT_TRUE(kicked) TH_LOG("%s is missing: the vCPU cannot be kicked", missing[i].name);
+		if (variant->vcpus > 1 && is_ring(i))
+			EXPECT_TRUE(is_kicked(&self->vm.vcpu[1])) TH_LOG("%s is missing: nor the other", missing[i].name);
+		self->s.hold = false;
+		for (v = 0; v < variant->vcpus; v++)
+			vcpu_join(&self->vm.vcpu[v]);
+		if (missing[i].offset != FORBIDDEN)
+			EXPECT_EQ(6, *(u64 *)(self->memory + missing[i].target - BASE));
+		if (variant->vcpus > 1)
+			EXPECT_EQ(7 + i, *word(self, PART + 1));
+	}
+	EXPECT_EQ(0, chariot_drain_events(&self->c));
+	EXPECT_EQ(0, chariot_stats(&self->c).violations);
 }
 
 /* A process whose vCPUs wait for a page that nobody will bring */

@@ -84,6 +84,8 @@ int LLVMFuzzerTestOneInput(const u8 *data, size_t size)
 		abort();
 	if (settings & 4)
 		guest.fail_at = guest.accesses + script_byte();
+	if (settings & 8)
+		guest.later = 2 + script_byte();
 
 	for (step = 0; step < 4 * GUEST_SLOTS; step++) {
 		unsigned int bad = ~0u;
@@ -104,6 +106,9 @@ int LLVMFuzzerTestOneInput(const u8 *data, size_t size)
 		case CHARIOT_RING_BROKEN:
 			REQUIRE(ring.broken);
 			REQUIRE(bad == CHARIOT_BAD_SEQUENCE || bad == CHARIOT_BAD_UNMAPPED);
+			break;
+		case CHARIOT_RING_LATER:
+			REQUIRE(guest.later);
 			break;
 		case CHARIOT_RING_PENDING:
 			REQUIRE(ring.head != ring.tail && ring.head - ring.tail <= GUEST_SLOTS);

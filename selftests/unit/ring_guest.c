@@ -46,6 +46,11 @@ static void copy(struct ring_guest *guest, u64 offset, u8 *to, const u8 *from, s
 	}
 }
 
+static bool is_later(struct ring_guest *guest)
+{
+	return guest->later && guest->accesses % guest->later == 0;
+}
+
 static int guest_read(void *ctx, u64 gpa, void *to, size_t len)
 {
 	struct ring_guest *guest = ctx;
@@ -53,6 +58,8 @@ static int guest_read(void *ctx, u64 gpa, void *to, size_t len)
 
 	if (offset < 0)
 		return -EFAULT;
+	if (is_later(guest))
+		return -EAGAIN;
 	copy(guest, (u64)offset, to, (u8 *)&guest->memory + offset, len);
 	return 0;
 }
@@ -67,6 +74,8 @@ static int guest_write(void *ctx, u64 gpa, const void *from, size_t len)
 	/* the host may write tail and nothing else */
 	if (offset != offsetof(struct chariot_ring_header, tail) || len != sizeof(u64))
 		guest->strayed = true;
+	if (is_later(guest))
+		return -EAGAIN;
 	copy(guest, (u64)offset, (u8 *)&guest->memory + offset, from, len);
 	return 0;
 }

@@ -18,6 +18,7 @@ struct ring_guest {
 	u64 accesses;		/* so far */
 	u64 fail_at;		/* this access and the following ones fail; ~0: none */
 	bool read_only;		/* writes fail */
+	u32 later;		/* one access of so many fails for now: -EAGAIN; 0: none */
 	bool strayed;		/* the host touched something else */
 	/* Called in the middle of every access: what other CPUs do meanwhile. May be NULL. */
 	void (*meanwhile)(struct ring_guest *guest, u64 offset);

@@ -372,6 +372,30 @@ TEST(memory_that_goes_away_ends_the_ring)
 	CHECK_EQ(next(), CHARIOT_RING_EMPTY);
 }
 
+TEST(memory_that_comes_later_changes_nothing)
+{
+	struct chariot_ring_reader before;
+
+	begin(50);
+	post();
+	guest.later = 1;
+	before = ring;
+	CHECK_EQ(next(), CHARIOT_RING_LATER);
+	CHECK_EQ(memcmp(&before, &ring, sizeof(ring)), 0);
+	guest.later = 0;
+	CHECK_EQ(next(), CHARIOT_RING_RECORD);
+	CHECK(is_record_of(50));
+
+	guest.later = 1;
+	CHECK_EQ(chariot_ring_publish(&ring), -EAGAIN);
+	CHECK(!ring.broken && ring.unpublished);
+	CHECK_EQ(guest.memory.header.tail, 50);
+	guest.later = 0;
+	CHECK_EQ(chariot_ring_publish(&ring), 0);
+	CHECK(!ring.unpublished);
+	CHECK_EQ(guest.memory.header.tail, 51);
+}
+
 static void change_seq(struct ring_guest *g, u64 offset)
 {
 	/* in the middle of the copy of record 50, which is complete */
@@ -444,13 +468,15 @@ static bool is_incomplete(u64 position)
 	return false;
 }
 
-static void with_producers(u64 start)
+static void with_producers(u64 start, u32 later)
 {
 	u64 expect = start;
-	u64 records = 0, empty = 0, pending = 0;
+	u64 records = 0, empty = 0, pending = 0, laters = 0;
 	unsigned int i;
+	int ret;
 
 	begin(start);
+	guest.later = later;
 	memset(producer, 0, sizeof(producer));
 	guest.meanwhile = step_producers;
 	for (i = 0; i < 100000; i++) {
@@ -472,31 +498,44 @@ static void with_producers(u64 start)
 			CHECK(is_record_of(expect));
 			expect++;
 			break;
+		case CHARIOT_RING_LATER:
+			laters++;
+			CHECK(later);
+			break;
 		default:
 			ktap_fail(__FILE__, __LINE__, "bad %u at %llu", bad, expect - start);
 		}
 		/* in bursts, so that the ring runs full and empty */
 		if (ktap_below(512) == 0)
 			guest.meanwhile = guest.meanwhile ? NULL : step_producers;
-		if (ktap_below(i & 4096 ? 200 : 3) == 0)
-			CHECK_EQ(chariot_ring_publish(&ring), 0);
+		if (ktap_below(i & 4096 ? 200 : 3) == 0) {
+			ret = chariot_ring_publish(&ring);
+			CHECK(!ret || (later && ret == -EAGAIN && ring.unpublished));
+		}
 	}
 	CHECK(!guest.strayed);
 	CHECK(records > 10000 && empty > 100 && pending > 100);
-	ktap_note("%llu records, %llu times empty, %llu pending", records, empty, pending);
+	CHECK(!later || laters > 1000);
+	ktap_note("%llu records, %llu times empty, %llu pending, %llu later", records, empty, pending,
+		  laters);
 }
 
 TEST(every_record_of_many_producers_arrives_once_in_order)
 {
-	with_producers(0);
+	with_producers(0, 0);
+}
+
+TEST(the_same_while_memory_comes_and_goes)
+{
+	with_producers(0, 19);
 }
 
 TEST(the_same_across_the_wrap_of_seq)
 {
-	with_producers((1ull << 32) - 5000);
+	with_producers((1ull << 32) - 5000, 0);
 }
 
 TEST(the_same_across_the_wrap_of_positions)
 {
-	with_producers(0 - 5000ull);
+	with_producers(0 - 5000ull, 0);
 }
