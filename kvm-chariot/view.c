@@ -29,50 +29,7 @@
 #include <linux/spinlock.h>
 
 #include "view.h"
-
-#define ENTRY_BITS	9
-#define ENTRIES		BIT(ENTRY_BITS)
-
-/*
- * One page of entries below the root. page_private() of that page leads back
- * here.
- */
-struct chariot_view_table {
-	struct list_head link;		/* chariot_view.live or .empty, or the caller's list */
-	u64 *entries;
-	u64 *gfns;			/* by_gva: the guest's page that each leaf maps */
-	u64 first;			/* what its first entry maps; set when it is linked, */
-	int level;			/* of its entries, too */
-	unsigned int leaves;		/* present leaves in this table */
-};
-
-/* Pages that an entry at @level maps, or the table below it. */
-static u64 level_pages(int level)
-{
-	return 1ull << (ENTRY_BITS * (level - 1));
-}
-
-static unsigned int level_index(u64 gfn, int level)
-{
-	return (gfn >> (ENTRY_BITS * (level - 1))) & (ENTRIES - 1);
-}
-
-static u64 view_gfns(const struct chariot_view *view)
-{
-	return level_pages(view->level + 1);
-}
-
-static bool is_leaf(const struct chariot_entry_ops *ops, u64 entry, int level)
-{
-	if (!ops->own_present(entry))
-		return false;
-	return level == CHARIOT_LEVEL_4K || (level <= CHARIOT_LEVEL_1G && ops->large(entry));
-}
-
-static struct chariot_view_table *table_of(u64 *entries)
-{
-	return (struct chariot_view_table *)page_private(virt_to_page(entries));
-}
+#include "view_private.h"
 
 /* @entries is not linked yet. */
 static void fill_empty(const struct chariot_entry_ops *ops, u64 *entries)
@@ -123,38 +80,8 @@ static void table_free(struct chariot_view_table *table)
 	kfree(table);
 }
 
-/* @views->lock must be held: whatever was read before this is stale now. */
-static void raise_gen(struct chariot_views *views)
-{
-	lockdep_assert_held(&views->lock);
-
-	/*
-	 * Pairs with smp_load_acquire() in chariot_views_gen(): who sees this
-	 * generation also sees KVM's entries, or the ACL, as they were changed
-	 * before it was raised.
-	 */
-	smp_store_release(&views->gen, views->gen + 1);
-}
-
-/*
- * @view->views->lock must be held, and gen raised. The leaf goes, in place; no
- * xchg, because the CPU writes no bit of an entry of ours (see entry_x86.c).
- */
-static void drop_leaf(struct chariot_view *view, u64 *slot)
-{
-	struct chariot_view_table *table = table_of((u64 *)((unsigned long)slot & PAGE_MASK));
-
-	lockdep_assert_held(&view->views->lock);
-
-	WRITE_ONCE(*slot, view->views->ops->empty);
-	view->dropped = view->views->gen;
-	view->filled--;
-	if (!--table->leaves)
-		list_move(&table->link, &view->empty);
-}
-
 /* @view->views->lock must be held, and gen raised. */
-static void drop_all(struct chariot_view *view)
+void chariot_view_drop_all(struct chariot_view *view)
 {
 	const struct chariot_entry_ops *ops = view->views->ops;
 	struct chariot_view_table *table, *next;
@@ -165,33 +92,6 @@ static void drop_all(struct chariot_view *view)
 	list_for_each_entry_safe(table, next, &view->live, link) {
 		for (i = 0; i < ENTRIES && table->leaves; i++) {
 			if (is_leaf(ops, table->entries[i], table->level))
-				drop_leaf(view, &table->entries[i]);
-		}
-	}
-}
-
-/*
- * @view->views->lock must be held, and gen raised. drop_range() for a view by
- * gva: [gfn, gfn + nr) are the guest's pages, which any leaf may map.
- */
-static void drop_gfns(struct chariot_view *view, u64 gfn, u64 nr, unsigned int rights)
-{
-	const struct chariot_entry_ops *ops = view->views->ops;
-	struct chariot_view_table *table, *next;
-	unsigned int i, left;
-	u64 pages, entry;
-
-	lockdep_assert_held(&view->views->lock);
-
-	list_for_each_entry_safe(table, next, &view->live, link) {
-		pages = level_pages(table->level);
-		for (i = 0, left = table->leaves; left; i++) {
-			entry = table->entries[i];
-			if (!is_leaf(ops, entry, table->level))
-				continue;
-			left--;
-			if (table->gfns[i] < gfn + nr && table->gfns[i] + pages > gfn &&
-			    (ops->own_rights(entry) & rights))
 				drop_leaf(view, &table->entries[i]);
 		}
 	}
@@ -225,7 +125,7 @@ static u64 *find_slot(struct chariot_view *view, u64 gfn, int *level)
  * @view->views->lock must be held, and gen raised. Drops the leaves that meet
  * [gfn, gfn + nr) and have any of @rights. Returns true if there was one.
  */
-static bool drop_range(struct chariot_view *view, u64 gfn, u64 nr, unsigned int rights)
+bool chariot_view_drop_range(struct chariot_view *view, u64 gfn, u64 nr, unsigned int rights)
 {
 	const struct chariot_entry_ops *ops = view->views->ops;
 	u64 gfns = view_gfns(view);
@@ -256,9 +156,9 @@ static bool drop_range(struct chariot_view *view, u64 gfn, u64 nr, unsigned int 
 static void drop_pages(struct chariot_view *view, u64 gfn, u64 nr, unsigned int rights)
 {
 	if (view->views->by_gva)
-		drop_gfns(view, gfn, nr, rights);
+		chariot_view_drop_gfns(view, gfn, nr, rights);
 	else
-		drop_range(view, gfn, nr, rights);
+		chariot_view_drop_range(view, gfn, nr, rights);
 }
 
 /**
@@ -360,7 +260,7 @@ void chariot_view_unlink(struct chariot_view *view, struct list_head *tables)
 	spin_lock(&views->lock);
 	raise_gen(views);
 	/* A walker that is below the root already must not find leaves either. */
-	drop_all(view);
+	chariot_view_drop_all(view);
 	for (i = 0; i < ENTRIES; i++)
 		WRITE_ONCE(view->root[i], views->ops->empty);
 	/* Even without a leaf: paging-structure caches may lead to the old tables. */
@@ -474,29 +374,6 @@ static struct chariot_view_table *build_tables(struct chariot_view *view,
 	return table;
 }
 
-/* The leaf of @rights at @level for page @gfn, which @kvm_entry maps as part of a larger one. */
-static u64 derive_leaf(const struct chariot_entry_ops *ops, u64 gfn, int level, u64 kvm_entry,
-		       int kvm_level, unsigned int rights)
-{
-	u64 pa = ops->addr(kvm_entry) & ~((level_pages(kvm_level) << PAGE_SHIFT) - 1);
-
-	pa += (gfn & (level_pages(kvm_level) - 1) & ~(level_pages(level) - 1)) << PAGE_SHIFT;
-	return ops->derive(kvm_entry, pa, level, rights);
-}
-
-/* @view->views->lock must be held. The leaf at @slot maps the guest's page @target (by_gva). */
-static void note_target(struct chariot_view *view, u64 *slot, u64 target)
-{
-	struct chariot_view_table *table;
-
-	lockdep_assert_held(&view->views->lock);
-
-	if (!view->views->by_gva)
-		return;
-	table = table_of((u64 *)((unsigned long)slot & PAGE_MASK));
-	table->gfns[slot - table->entries] = target & ~(level_pages(table->level) - 1);
-}
-
 /* @view->views->lock must be held, gen and base compared. */
 static enum chariot_install install(struct chariot_view *view, struct chariot_view_cache *cache,
 				    u64 gfn, u64 target, int level, u64 kvm_entry, int kvm_level,
@@ -566,10 +443,11 @@ static enum chariot_install install(struct chariot_view *view, struct chariot_vi
 	return flush ? CHARIOT_INSTALL_FLUSH : CHARIOT_INSTALL_DONE;
 }
 
-static enum chariot_install checked_install(struct chariot_view *view,
-					    struct chariot_view_cache *cache,
-					    u64 gen, u64 base, u64 gfn, u64 target, int level,
-					    u64 kvm_entry, int kvm_level, unsigned int rights)
+enum chariot_install chariot_view_install_checked(struct chariot_view *view,
+						  struct chariot_view_cache *cache,
+						  u64 gen, u64 base, u64 gfn, u64 target,
+						  int level, u64 kvm_entry, int kvm_level,
+						  unsigned int rights)
 {
 	struct chariot_views *views = view->views;
 	const struct chariot_entry_ops *ops = views->ops;
@@ -615,32 +493,8 @@ enum chariot_install chariot_view_install(struct chariot_view *view,
 					  u64 gen, u64 base, u64 gfn, int level,
 					  u64 kvm_entry, int kvm_level, unsigned int rights)
 {
-	return checked_install(view, cache, gen, base, gfn, gfn, level, kvm_entry, kvm_level,
-			       rights);
-}
-
-/**
- * chariot_view_install_gva() - derive a leaf from KVM's, for a virtual address
- * @view:	where to put it
- * @cache:	topped up
- * @gen:	chariot_views_gen() from before anything that the leaf depends on was read
- * @base:	KVM's root under which @leaf was found
- * @index:	a virtual page that the leaf is to map
- * @level:	its size, at most
- * @leaf:	KVM's leaf for @index
- * @rights:	that every page of the leaf may have
- *
- * Context: never sleeps; takes @views->lock.
- * Return: see enum chariot_install.
- */
-enum chariot_install chariot_view_install_gva(struct chariot_view *view,
-					      struct chariot_view_cache *cache,
-					      u64 gen, u64 base, u64 index, int level,
-					      const struct chariot_leaf *leaf,
-					      unsigned int rights)
-{
-	return checked_install(view, cache, gen, base, index, leaf->gfn, level, leaf->entry,
-			       leaf->level, rights);
+	return chariot_view_install_checked(view, cache, gen, base, gfn, gfn, level, kvm_entry,
+					    kvm_level, rights);
 }
 
 u64 chariot_view_lookup(struct chariot_view *view, u64 gfn, int *level)
@@ -670,7 +524,7 @@ void chariot_views_flush(struct chariot_views *views)
 	spin_lock(&views->lock);
 	raise_gen(views);
 	list_for_each_entry(view, &views->list, link)
-		drop_all(view);
+		chariot_view_drop_all(view);
 	spin_unlock(&views->lock);
 }
 
@@ -711,95 +565,10 @@ bool chariot_views_set_base(struct chariot_views *views, u64 base)
 		raise_gen(views);
 		views->base = base;
 		list_for_each_entry(view, &views->list, link)
-			drop_all(view);
+			chariot_view_drop_all(view);
 	}
 	spin_unlock(&views->lock);
 	return changed;
-}
-
-/* Would @leaf, at @level for the virtual page @index and the guest's @gfn, be derived now? */
-static bool still_right(const struct chariot_entry_ops *ops, u64 index, int level, u64 gfn,
-			u64 leaf, const struct chariot_leaf *kvm)
-{
-	unsigned int rights = ops->own_rights(leaf);
-	u64 pages = level_pages(level);
-
-	if (!ops->present(kvm->entry) || kvm->level < level || kvm->level > CHARIOT_LEVEL_1G ||
-	    (kvm->gfn & ~(pages - 1)) != gfn)
-		return false;
-	return !(rights & ~ops->rights(kvm->entry)) &&
-	       derive_leaf(ops, index, level, kvm->entry, kvm->level, rights) == leaf;
-}
-
-/**
- * chariot_view_revalidate() - compare a view by gva with KVM's tree
- * @view:	the view, of the calling vCPU
- * @find:	tells what KVM's tree holds now
- * @ctx:	for @find
- *
- * Context: never sleeps; takes the views' lock. The caller holds what @find needs.
- */
-void chariot_view_revalidate(struct chariot_view *view, chariot_find_leaf find, void *ctx)
-{
-	struct chariot_views *views = view->views;
-	const struct chariot_entry_ops *ops = views->ops;
-	struct chariot_view_table *table, *next;
-	struct chariot_leaf kvm;
-	unsigned int i, left;
-	u64 entry, index;
-
-	spin_lock(&views->lock);
-	list_for_each_entry_safe(table, next, &view->live, link) {
-		for (i = 0, left = table->leaves; left; i++) {
-			entry = table->entries[i];
-			if (!is_leaf(ops, entry, table->level))
-				continue;
-			left--;
-			index = table->first + i * level_pages(table->level);
-			find(ctx, index, &kvm);
-			if (!still_right(ops, index, table->level, table->gfns[i], entry, &kvm))
-				drop_leaf(view, &table->entries[i]);
-		}
-	}
-	spin_unlock(&views->lock);
-	view->stale = false;
-}
-
-/**
- * chariot_views_flush_gva() - a vCPU is about to lose one page from its TLB
- * @views:	the VM's views, by gva
- * @vcpu:	the vCPU's index
- * @index:	the virtual page
- */
-void chariot_views_flush_gva(struct chariot_views *views, s32 vcpu, u64 index)
-{
-	struct chariot_view *view;
-
-	spin_lock(&views->lock);
-	list_for_each_entry(view, &views->list, link) {
-		if (view->vcpu == vcpu)
-			drop_range(view, index, 1, CHARIOT_R);
-	}
-	spin_unlock(&views->lock);
-}
-
-/**
- * chariot_view_set_base() - give a view by gva to another of KVM's roots
- * @view:	the view, of the calling vCPU
- * @base:	physical address of the root, or CHARIOT_BASE_NONE
- */
-void chariot_view_set_base(struct chariot_view *view, u64 base)
-{
-	struct chariot_views *views = view->views;
-
-	spin_lock(&views->lock);
-	if (view->base != base) {
-		raise_gen(views);
-		drop_all(view);
-		view->base = base;
-	}
-	spin_unlock(&views->lock);
-	view->stale = false;
 }
 
 /**

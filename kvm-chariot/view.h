@@ -99,7 +99,7 @@ extern const struct chariot_entry_ops chariot_entry_shadow;
 /* Tables for one install: a 4K leaf under a 5-level root needs four. */
 #define CHARIOT_VIEW_CACHE	4
 
-struct chariot_view_table;		/* private to view.c */
+struct chariot_view_table;		/* private, see view_private.h */
 
 struct chariot_view_cache {
 	struct chariot_view_table *tables[CHARIOT_VIEW_CACHE];

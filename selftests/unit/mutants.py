@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-only
-"""mutants.py COMPILE TEST... - break view.c in many small ways; the tests must notice each time.
+"""mutants.py COMPILE TEST... - break the views in many small ways; the tests must notice each time.
 
 A property test is worth what it finds. Each mutation below is one textual
 change to a copy of a module source; COMPILE is a shell command that builds a
 test from it, with {test}, {out} and {dir} (searched first for sources) filled
-in. Some change the test instead, where it stands in for view.c's callers: what
+in. Some change the test instead, where it stands in for the views' callers: what
 they must not forget. A mutant is killed if one of the tests fails, crashes or
 does not end. KTAP on stdout; jobs run on all CPUs.
 """
@@ -28,8 +28,8 @@ MUTANTS = {
     # the generation
     "flush does not raise gen": (
         "view.c",
-        "\traise_gen(views);\n\tlist_for_each_entry(view, &views->list, link)\n\t\tdrop_all(view);",
-        "\tlist_for_each_entry(view, &views->list, link)\n\t\tdrop_all(view);"),
+        "\traise_gen(views);\n\tlist_for_each_entry(view, &views->list, link)\n\t\tchariot_view_drop_all(view);",
+        "\tlist_for_each_entry(view, &views->list, link)\n\t\tchariot_view_drop_all(view);"),
     "flush_range does not raise gen": (
         "view.c",
         "\traise_gen(views);\n\tlist_for_each_entry(view, &views->list, link)\n\t\tdrop_pages(",
@@ -52,14 +52,14 @@ MUTANTS = {
     # what flushes drop
     "flush forgets the views but the first": (
         "view.c",
-        "\traise_gen(views);\n\tlist_for_each_entry(view, &views->list, link)\n\t\tdrop_all(view);",
+        "\traise_gen(views);\n\tlist_for_each_entry(view, &views->list, link)\n\t\tchariot_view_drop_all(view);",
         "\traise_gen(views);\n\tlist_for_each_entry(view, &views->list, link) {\n"
-        "\t\tdrop_all(view);\n\t\tbreak;\n\t}"),
+        "\t\tchariot_view_drop_all(view);\n\t\tbreak;\n\t}"),
     "flush forgets shared views": (
         "view.c",
-        "\traise_gen(views);\n\tlist_for_each_entry(view, &views->list, link)\n\t\tdrop_all(view);",
+        "\traise_gen(views);\n\tlist_for_each_entry(view, &views->list, link)\n\t\tchariot_view_drop_all(view);",
         "\traise_gen(views);\n\tlist_for_each_entry(view, &views->list, link)\n"
-        "\t\tif (view->vcpu >= 0)\n\t\t\tdrop_all(view);"),
+        "\t\tif (view->vcpu >= 0)\n\t\t\tchariot_view_drop_all(view);"),
     "flush drops 4K leaves only": (
         "view.c", "is_leaf(ops, table->entries[i], table->level)",
         "table->level == 1 && ops->own_present(table->entries[i])"),
@@ -83,10 +83,10 @@ MUTANTS = {
         "view.c", "is_leaf(ops, *slot, level) && (ops->own_rights(*slot) & rights)",
         "level == 1 && (ops->own_rights(*slot) & rights)"),
     "a dropped leaf is not cleared": (
-        "view.c", "\tWRITE_ONCE(*slot, view->views->ops->empty);\n\tview->dropped", "\tview->dropped"),
+        "view_private.h", "\tWRITE_ONCE(*slot, view->views->ops->empty);\n\tview->dropped", "\tview->dropped"),
     "a new root does not drop": (
         "view.c", "\t\tviews->base = base;\n\t\tlist_for_each_entry(view, &views->list, link)\n"
-        "\t\t\tdrop_all(view);", "\t\tviews->base = base;"),
+        "\t\t\tchariot_view_drop_all(view);", "\t\tviews->base = base;"),
     "tables with leaves are not found by flushes": (
         "view.c", "\tif (!table->leaves++)\n\t\tlist_move(&table->link, &view->live);",
         "\ttable->leaves++;"),
@@ -104,7 +104,7 @@ MUTANTS = {
     "weaken reports only what it dropped itself": (
         "view.c",
         "\t\tdrop_pages(view, gfn, nr, rights);\n",
-        "\t\tif (!drop_range(view, gfn, nr, rights))\n\t\t\tcontinue;\n"),
+        "\t\tif (!chariot_view_drop_range(view, gfn, nr, rights))\n\t\t\tcontinue;\n"),
     "weaken knows W only": (
         "view.c", "drop_pages(view, gfn, nr, rights);\n\t\t/*",
         "drop_pages(view, gfn, nr, CHARIOT_W);\n\t\t/*"),
@@ -123,7 +123,7 @@ MUTANTS = {
     "flushed by one vCPU counts for all": (
         "view.c", "view->vcpu == vcpu && view->dropped <= gen", "view->dropped <= gen"),
     "a drop is not remembered": (
-        "view.c", "\tview->dropped = view->views->gen;\n", ""),
+        "view_private.h", "\tview->dropped = view->views->gen;\n", ""),
     # installs
     "rights beyond KVM's": (
         "view.c", "\trights &= ops->rights(kvm_entry);\n", ""),
@@ -135,9 +135,9 @@ MUTANTS = {
     "a table of KVM's is derived from": (
         "view.c", "(kvm_level > CHARIOT_LEVEL_4K && !ops->large(kvm_entry))", "0"),
     "the page inside a huge page is ignored": (
-        "view.c", "\tpa += (gfn & ", "\tpa += 0 * (gfn & "),
+        "view_private.h", "\tpa += (gfn & ", "\tpa += 0 * (gfn & "),
     "a leaf replaces a table": (
-        "view.c", "return level == CHARIOT_LEVEL_4K || (level <= CHARIOT_LEVEL_1G && ops->large(entry));",
+        "view_private.h", "return level == CHARIOT_LEVEL_4K || (level <= CHARIOT_LEVEL_1G && ops->large(entry));",
         "return level <= CHARIOT_LEVEL_2M || (level <= CHARIOT_LEVEL_1G && ops->large(entry));"),
     "splitting needs no flush": (
         "view.c", "\t\t\tdrop_leaf(view, slot);\n\t\t\tflush = true;\n\t\t}\n\t\ttable =",
@@ -176,7 +176,7 @@ MUTANTS = {
     "unlink leaves the root's entries": (
         "view.c", "\t\tWRITE_ONCE(view->root[i], views->ops->empty);\n", "\t\t;\n"),
     "unlink does not drop leaves": (
-        "view.c", "\tdrop_all(view);\n\tfor (i", "\tfor (i"),
+        "view.c", "\tchariot_view_drop_all(view);\n\tfor (i", "\tfor (i"),
     "a new root does not raise gen": (
         "view.c", "\t\traise_gen(views);\n\t\tviews->base = base;", "\t\tviews->base = base;"),
     "unlink does not raise gen": (
@@ -260,36 +260,36 @@ MUTANTS = {
     "EPT: #VE in an empty slot": (
         "entry_ept.c", ".empty\t\t= EPT_SUPPRESS_VE,", ".empty\t\t= 0,"),
     "EPT: a dropped leaf leaves 0": (
-        "view.c", "WRITE_ONCE(*slot, view->views->ops->empty);", "WRITE_ONCE(*slot, 0);"),
+        "view_private.h", "WRITE_ONCE(*slot, view->views->ops->empty);", "WRITE_ONCE(*slot, 0);"),
     "EPT: new tables are full of 0": (
         "view.c", "\t\tfill_empty(ops, table->entries);\n", ""),
     "EPT: new roots are full of 0": (
         "view.c", "\tfill_empty(views->ops, view->root);\n", ""),
     # views by virtual address
     "shadow: comparing drops nothing": (
-        "view.c", "\t\t\tif (!still_right(ops, index, table->level, table->gfns[i], entry, &kvm))\n"
+        "view_gva.c", "\t\t\tif (!still_right(ops, index, table->level, table->gfns[i], entry, &kvm))\n"
         "\t\t\t\tdrop_leaf(view, &table->entries[i]);\n", ""),
     "shadow: another page, another kind or U/S is not seen": (
-        "view.c", "derive_leaf(ops, index, level, kvm->entry, kvm->level, rights) == leaf", "1"),
+        "view_gva.c", "derive_leaf(ops, index, level, kvm->entry, kvm->level, rights) == leaf", "1"),
     "shadow: rights that KVM took away are not seen": (
-        "view.c", "return !(rights & ~ops->rights(kvm->entry)) &&", "return"),
+        "view_gva.c", "return !(rights & ~ops->rights(kvm->entry)) &&", "return"),
     "shadow: comparing stops at the first leaf": (
-        "view.c", "\t\t\tleft--;\n\t\t\tindex =", "\t\t\tleft = 0;\n\t\t\tindex ="),
+        "view_gva.c", "\t\t\tleft--;\n\t\t\tindex =", "\t\t\tleft = 0;\n\t\t\tindex ="),
     "shadow: comparing looks at the wrong address": (
-        "view.c", "index = table->first + i * level_pages(table->level);", "index = table->first;"),
+        "view_gva.c", "index = table->first + i * level_pages(table->level);", "index = table->first;"),
     "shadow: a table does not know its address": (
         "view.c", "\t\ttable->first = gfn & ~(level_pages(l + 1) - 1);\n", ""),
     "shadow: flush of an address does nothing": (
-        "view.c", "\t\tif (view->vcpu == vcpu)\n\t\t\tdrop_range(view, index, 1, CHARIOT_R);\n", ""),
+        "view_gva.c", "\t\tif (view->vcpu == vcpu)\n\t\t\tchariot_view_drop_range(view, index, 1, CHARIOT_R);\n", ""),
     "shadow: flush of an address takes another vCPU": (
-        "view.c", "\t\tif (view->vcpu == vcpu)\n\t\t\tdrop_range(view, index",
-        "\t\tif (view->vcpu != vcpu)\n\t\t\tdrop_range(view, index"),
+        "view_gva.c", "\t\tif (view->vcpu == vcpu)\n\t\t\tchariot_view_drop_range(view, index",
+        "\t\tif (view->vcpu != vcpu)\n\t\t\tchariot_view_drop_range(view, index"),
     "shadow: revokes take the virtual address for the guest's": (
-        "view.c", "\tif (view->views->by_gva)\n\t\tdrop_gfns(", "\tif (0)\n\t\tdrop_gfns("),
+        "view.c", "\tif (view->views->by_gva)\n\t\tchariot_view_drop_gfns(", "\tif (0)\n\t\tchariot_view_drop_gfns("),
     "shadow: leaves do not remember the guest's page": (
-        "view.c", "\ttable->gfns[slot - table->entries] = target & ~(level_pages(table->level) - 1);\n", ""),
+        "view_private.h", "\ttable->gfns[slot - table->entries] = target & ~(level_pages(table->level) - 1);\n", ""),
     "shadow: a view keeps its leaves for another root": (
-        "view.c", "\t\tdrop_all(view);\n\t\tview->base = base;", "\t\tview->base = base;"),
+        "view_gva.c", "\t\tchariot_view_drop_all(view);\n\t\tview->base = base;", "\t\tview->base = base;"),
     "shadow: installs do not look at the root": (
         "view.c", "base != (views->by_gva ? view->base : views->base)", "0"),
     "shadow: views are not stale after a flush": (

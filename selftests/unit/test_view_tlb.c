@@ -6,7 +6,7 @@
  * KVM's tree and the ACL of that moment: it may allow nothing that these do not
  * allow, or allowed until a flush that has not reached this vCPU yet.
  *
- * What this cannot show: races inside the functions of view.c (everything but
+ * What this cannot show: races inside the functions of the views (everything but
  * the generation is read and written under one lock there), and mistakes of
  * whoever calls them: the calls below are how the module must make them.
  */
