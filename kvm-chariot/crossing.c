@@ -4,6 +4,7 @@
 
 #include "compat.h"
 #include "crossing.h"
+#include "layout.h"
 #include "mode.h"
 #include "shadow.h"
 #include "stack.h"
@@ -128,7 +129,7 @@ int chariot_arm(struct chariot_vm *vm)
 	struct chariot_view *view;
 	struct kvm_vcpu *vcpu;
 	unsigned long i;
-	int level = 0;
+	int level = 0, ret;
 
 	lockdep_assert_held(&vm->lock);
 	if (vm->armed)
@@ -142,6 +143,13 @@ int chariot_arm(struct chariot_vm *vm)
 	}
 	if (level != 4 && level != 5)
 		return -EINVAL;
+	/* A vCPU that has no root yet is looked at when it faults. */
+	if (!vm->layout_known) {
+		ret = chariot_layout_check(vm->mode, vcpu);
+		if (ret < 0)
+			return ret;
+		WRITE_ONCE(vm->layout_known, ret);
+	}
 
 	if (!vm->kernel_view && !vm->mode->by_gva) {
 		view = chariot_view_create(&vm->views, CHARIOT_KERNEL_DOMAIN, -1, level);

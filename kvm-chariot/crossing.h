@@ -26,7 +26,10 @@ struct chariot_view *chariot_view_of(struct chariot_vm *vm, struct chariot_vcpu 
 /* The running vCPU changes to domain @to (0: kernel view). 0, -ENOMEM or -ENOSPC. */
 int chariot_cross(struct chariot_vm *vm, struct chariot_vcpu *cv, u32 to);
 
-/* The first domain got text. -EINVAL: no vCPU has a paging mode that has views. */
+/*
+ * The first domain got text. -EINVAL: no vCPU has a paging mode that has views. -ENXIO:
+ * KVM's tables are not as expected. Needs kvm->srcu.
+ */
 int chariot_arm(struct chariot_vm *vm);
 /* The last domain lost its text: KVM's own roots again. */
 void chariot_disarm(struct chariot_vm *vm);

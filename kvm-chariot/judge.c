@@ -14,6 +14,7 @@
 #include "guest.h"
 #include "hook.h"
 #include "judge.h"
+#include "layout.h"
 #include "leaf.h"
 #include "mode.h"
 #include "record.h"
@@ -519,12 +520,30 @@ static enum chariot_verdict make_missing_view(struct chariot_fault *f)
 	return CHARIOT_AGAIN;
 }
 
+/* Before the first of KVM's entries is looked at; an error ends the VM. */
+static int check_layout(struct chariot_fault *f)
+{
+	int ret;
+
+	if (READ_ONCE(f->vm->layout_known))
+		return 0;
+	ret = chariot_layout_check(f->vm->mode, f->vcpu);
+	if (ret > 0)
+		WRITE_ONCE(f->vm->layout_known, true);
+	return min(ret, 0);
+}
+
 static int handle(struct chariot_fault *f)
 {
 	struct chariot_absent absent = {};
 	struct chariot_vm *vm = f->vm;
 	enum chariot_verdict verdict;
 	u32 entered;
+	int ret;
+
+	ret = check_layout(f);
+	if (ret)
+		return ret;
 
 	chariot_count(vm, faults);
 	vm->mode->decode(f->error_code, &f->access);

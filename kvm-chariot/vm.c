@@ -10,6 +10,7 @@
 #include "compat.h"
 #include "crossing.h"
 #include "hook.h"
+#include "layout.h"
 #include "mode.h"
 #include "record.h"
 #include "stack.h"
@@ -137,6 +138,25 @@ static int check_kvm(struct kvm *kvm)
 		}
 	}
 	return 0;
+}
+
+/* 1, -ENXIO, or 0: no vCPU has run yet, it will be seen when one does. */
+static int check_layout(struct kvm *kvm, const struct chariot_mode *mode)
+{
+	struct kvm_vcpu *vcpu;
+	unsigned long i;
+	int ret = 0, idx;
+
+	idx = srcu_read_lock(&kvm->srcu);
+	kvm_for_each_vcpu(i, vcpu, kvm) {
+		ret = chariot_layout_check(mode, vcpu);
+		if (ret)
+			break;
+	}
+	srcu_read_unlock(&kvm->srcu, idx);
+	if (ret < 0)
+		pr_info("attach refused: see above\n");
+	return ret;
 }
 
 static int vm_insert(struct chariot_vm *vm)
@@ -267,11 +287,16 @@ struct chariot_vm *chariot_vm_attach(const struct chariot_attach *req)
 		goto put_file;
 	}
 
+	ret = check_layout(kvm, mode);
+	if (ret < 0)
+		goto put_file;
+
 	vm = vm_alloc(kvm, mode, req);
 	if (IS_ERR(vm)) {
 		ret = PTR_ERR(vm);
 		goto put_file;
 	}
+	vm->layout_known = ret;
 	ret = chariot_hooks_get(mode);
 	if (ret)
 		goto free_vm;

@@ -115,6 +115,7 @@ struct chariot_vm {
 	const struct chariot_mode *mode;
 	bool armed;			/* a domain has text; written under lock */
 	bool dead;			/* being detached: no view is loaded any more */
+	bool layout_known;		/* KVM's page tables are as expected: see layout.h */
 
 	struct mutex lock;		/* see above */
 	enum chariot_absent_kind absent;

@@ -24,7 +24,8 @@
  *   EPROTOTYPE  the VM is confidential (SEV, TDX, protected)
  *   ENOEXEC     a vCPU of the VM has no long mode: 32-bit guest
  *   EOPNOTSUPP  KVM uses a paging mode that this module does not support
- *   ENXIO       KVM's functions could not be hooked on this kernel
+ *   ENXIO       KVM's functions could not be hooked on this kernel, or its page tables
+ *               are not as this module knows them
  *   EPROTO      version mismatch
  *   ENOSPC      as many VMs are attached as the module allows
  */
