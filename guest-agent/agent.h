@@ -9,7 +9,7 @@
 #ifndef CHARIOT_AGENT_H
 #define CHARIOT_AGENT_H
 
-/* As many as the host accepts (CHARIOT_DOMAINS_MAX); stubs.S needs a literal. */
+/* As many as the host accepts (CHARIOT_DOMAINS_MAX); entry.h needs a literal. */
 #define CHARIOT_DOMAINS	16
 
 #ifndef __ASSEMBLY__

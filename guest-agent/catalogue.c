@@ -1,18 +1,26 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Looking imports up in the table that stubs.S makes. */
+/* Looking imports up in the table that imports.gen.S makes. */
+#include <linux/compiler.h>
 #include <linux/string.h>
 
 #include "catalogue.h"
+#include "entry.h"
 #include "library.h"
-#include "stubs.h"
 
-unsigned long chariot_catalogue_stub(u16 domain, const char *name)
+unsigned long chariot_catalogue_stub(u16 domain, const char *name, unsigned long origin)
 {
-	const struct chariot_import *i;
+	struct chariot_import *i;
+	unsigned long stub;
 
 	/* Some hundred names, only while a driver loads. */
-	for (i = chariot_imports; i < chariot_imports_end; i++)
-		if (!strcmp(i->name, name))
-			return (unsigned long)i->stubs + (domain - 1) * CHARIOT_STUB_SIZE;
+	for (i = chariot_imports; i < chariot_imports_end; i++) {
+		if (strcmp(i->name, name))
+			continue;
+		stub = (unsigned long)i->stubs + (domain - 1) * CHARIOT_STUB_SIZE;
+		/* Who asks again may have exchanged it already. */
+		if (origin != stub)
+			WRITE_ONCE(i->origin, origin);
+		return stub;
+	}
 	return chariot_library_find(domain, name);
 }

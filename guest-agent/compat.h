@@ -11,7 +11,6 @@
 #include <linux/module.h>
 #include <linux/netdevice.h>
 #include <linux/percpu.h>
-#include <linux/skbuff.h>
 #include <linux/slab.h>
 #include <linux/version.h>
 #include <asm/current.h>
@@ -150,6 +149,13 @@ static inline void *chariot_modmem(const struct module *mod, enum chariot_modmem
 #define SLAB_NO_MERGE	((slab_flags_t __force)0)
 #endif
 
+/* Allocators of 6.12 may have an argument more: which bucket. */
+#ifdef CONFIG_SLAB_BUCKETS
+#define CHARIOT_BEHIND_BUCKET(without, with)	(with)
+#else
+#define CHARIOT_BEHIND_BUCKET(without, with)	(without)
+#endif
+
 /* A device and its private part, which lies behind it in the same piece of memory. */
 
 #if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 12, 0)
@@ -172,42 +178,6 @@ static inline size_t chariot_netdev_size(const struct net_device *dev)
 	while (vmalloc_to_page(p))
 		p += PAGE_SIZE - offset_in_page(p);
 	return p - (const void *)dev;
-}
-
-#endif
-
-/* Freeing skbs: functions of 6.12 in terms of 6.1's, which have other imports. */
-
-#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 12, 0)
-
-static inline void sk_skb_reason_drop(struct sock *sk, struct sk_buff *skb,
-				      enum skb_drop_reason reason)
-{
-	kfree_skb_reason(skb, reason);
-}
-
-static inline void dev_kfree_skb_any_reason(struct sk_buff *skb, enum skb_drop_reason reason)
-{
-	__dev_kfree_skb_any(skb, (enum skb_free_reason)reason);
-}
-
-static inline void dev_kfree_skb_irq_reason(struct sk_buff *skb, enum skb_drop_reason reason)
-{
-	__dev_kfree_skb_irq(skb, (enum skb_free_reason)reason);
-}
-
-static inline struct sk_buff *chariot_napi_alloc_skb(struct napi_struct *napi, unsigned int len,
-						     gfp_t gfp)
-{
-	return __napi_alloc_skb(napi, len, gfp);
-}
-
-#else
-
-static inline struct sk_buff *chariot_napi_alloc_skb(struct napi_struct *napi, unsigned int len,
-						     gfp_t gfp)
-{
-	return napi_alloc_skb(napi, len);
 }
 
 #endif

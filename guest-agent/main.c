@@ -21,6 +21,7 @@
 #include "ksyms.h"
 #include "layout.h"
 #include "module.h"
+#include "ops.h"
 #include "pci.h"
 #include "ring.h"
 #include "track.h"
@@ -76,6 +77,8 @@ static int status_show(struct seq_file *m, void *unused)
 	seq_printf(m, "revokes %lld\n", atomic64_read(&chariot_track_stats.revokes));
 	seq_printf(m, "revokes_by_free %lld\n", atomic64_read(&chariot_track_stats.frees_seen));
 	seq_printf(m, "grants_refused %lld\n", atomic64_read(&chariot_track_stats.exhausted));
+	seq_printf(m, "slots_used %d\n", atomic_read(&chariot_ops_slots_used));
+	seq_printf(m, "slots_refused %d\n", atomic_read(&chariot_ops_slots_refused));
 	for (i = 1; i <= chariot_nr_domains; i++)
 		seq_printf(m, "domain %u %s %s\n", i, chariot_domains[i].name,
 			   chariot_domains[i].mod ? "up" : "down");

@@ -24,6 +24,7 @@
 #include "compat.h"
 #include "library.h"
 #include "module.h"
+#include "ops.h"
 #include "ring.h"
 #include "symtab.h"
 #include "track.h"
@@ -116,6 +117,7 @@ static void module_going(struct chariot_domain *d)
 	 * no revoke for it may reach the host after a next DOMAIN_UP.
 	 */
 	chariot_track_forget(d->id);
+	chariot_ops_forget(d->id);
 	chariot_post(CHARIOT_REC_DOMAIN_DOWN, 0, d->id, 0, 0, 0);
 	chariot_ring_sync();
 	d->mod = NULL;
@@ -179,7 +181,7 @@ static int relocate_pre(struct kprobe *kp, struct pt_regs *regs)
 
 		if (sym->st_shndx != SHN_UNDEF || !sym->st_value)
 			continue;
-		stub = chariot_catalogue_stub(d->id, strtab + sym->st_name);
+		stub = chariot_catalogue_stub(d->id, strtab + sym->st_name, sym->st_value);
 		if (!stub || sym->st_value == stub)
 			continue;
 		sym->st_value = stub;

@@ -7,9 +7,14 @@
 
 struct sk_buff;
 
-void chariot_skb_grant(u16 domain, const struct sk_buff *skb);
+/* @skb may be NULL. */
+void chariot_skb_give(u16 domain, const struct sk_buff *skb);
 
 /* Before the driver's hold ends: the buffer may be gone right after. */
-void chariot_skb_release(u16 domain, const struct sk_buff *skb);
+void chariot_skb_take(u16 domain, const struct sk_buff *skb);
+
+/* Its linear part alone, around what may move it. */
+void chariot_skb_head_give(u16 domain, const struct sk_buff *skb);
+void chariot_skb_head_take(u16 domain, const struct sk_buff *skb);
 
 #endif /* CHARIOT_SKB_H */

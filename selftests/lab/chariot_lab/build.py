@@ -11,6 +11,8 @@ from .progress import Failed, locked, run_logged, say, step
 
 PARTS = ["modules", "qemu", "kselftests"]
 JOBS = os.cpu_count() or 1
+#: sources that the build makes
+MADE_BY_KBUILD = (".mod.c", ".gen.c", ".gen.S")
 MODULES = {"kvm-chariot": "kvm-chariot.ko", "guest-agent": "chariot-agent.ko"}
 
 
@@ -75,8 +77,8 @@ def _mirror_sources(source, target):
     there = {p.relative_to(source) for p in source.rglob("*") if p.is_file()}
     for name in there:
         _install(source / name, target / name)
-    for path in target.rglob("*.[chS]"):
-        if path.relative_to(target) not in there and not path.name.endswith(".mod.c"):
+    for path in [*target.rglob("*.[chS]"), *target.rglob("*.tab")]:
+        if path.relative_to(target) not in there and not path.name.endswith(MADE_BY_KBUILD):
             path.unlink()
 
 

@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* Network devices. */
+#ifndef CHARIOT_NETDEV_H
+#define CHARIOT_NETDEV_H
+
+#include <linux/types.h>
+
+struct net_device;
+
+/* The device, its private part and its queues, as long as the driver has it. @dev may be NULL. */
+void chariot_netdev_give(u16 domain, struct net_device *dev);
+void chariot_netdev_take(u16 domain, struct net_device *dev);
+
+/* How many entries of a string set the driver fills in; within one of its ethtool operations. */
+size_t chariot_sset_count(struct net_device *dev, u32 sset);
+
+#endif /* CHARIOT_NETDEV_H */
