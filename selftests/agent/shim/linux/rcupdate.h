@@ -1,0 +1,2 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* tools/include/linux/kernel.h has what is needed. */
