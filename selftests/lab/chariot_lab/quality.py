@@ -13,9 +13,11 @@ from .progress import Failed
 #: what the kernel's checkpatch.pl judges
 KERNEL_STYLE = ["kvm-chariot", "guest-agent", "include/uapi"]
 #: what checkpatch gets wrong: names of the ELF's types; the layout that all TRACE_EVENT headers have; the files of
-#: an out-of-tree module that are for several kernels; a list of names that is used twice
+#: an out-of-tree module that are for several kernels; a list of names that is used twice; assembly in a header, and arguments of
+#: functions as macros
 IGNORE = "CAMELCASE"
-SPECIAL = {"trace.h": "OPEN_ENDED_LINE,PARENTHESIS_ALIGNMENT,SPACING,LONG_LINE",
+SPECIAL = {"entry.h": "SPACING", "terms.h": "COMPLEX_MACRO,MACRO_ARG_REUSE,SPACING",
+           "trace.h": "OPEN_ENDED_LINE,PARENTHESIS_ALIGNMENT,SPACING,LONG_LINE",
            "compat.h": "LINUX_VERSION_CODE,CONSTANT_COMPARISON",
            "symbol.h": "COMPLEX_MACRO,MACRO_ARG_REUSE,TRAILING_SEMICOLON", "symbol.c": "TRAILING_SEMICOLON",
            "compat_spte.h": "LINUX_VERSION_CODE,CONSTANT_COMPARISON"}
@@ -40,7 +42,7 @@ def _tracked(*patterns):
 
 def checkpatch(folder):
     """checkpatch.pl --strict on a folder's C files."""
-    files = [f for f in sorted((paths.SOURCE / folder).rglob("*.[chS]")) if not f.name.endswith(".mod.c")]
+    files = [f for f in sorted((paths.SOURCE / folder).rglob("*.[chS]")) if not f.name.endswith(build.MADE_BY_KBUILD)]
     log = paths.LAB_BUILD / "quality" / f"checkpatch-{folder.replace('/', '-')}.log"
     command = f"perl {CHECKPATCH} --strict --no-tree --terse --show-types --no-summary"
     groups = [([f for f in files if f.name not in SPECIAL], IGNORE),
@@ -66,6 +68,17 @@ def module_warnings(folder, kernel):
     lines = log.read_text(errors="replace").splitlines() if log.exists() else []
     complaints = [line for line in lines if re.search(r"\b(warning|error):", line)]
     return _outcome(f"warnings: {folder} with W=1 and sparse, kernel {kernel.name}", complaints or failed)
+
+
+def catalogue(kernel):
+    """The agent's tables name nothing that the kernel does not export."""
+    folder = paths.SOURCE / "guest-agent"
+    symbols = kernel.tree / "usr/src" / f"linux-headers-{kernel.release}" / "Module.symvers"
+    done = subprocess.run(["awk", "-v", "output=S", "-v", f"series={kernel.name}", "-f", folder / "catalogue.awk",
+                           symbols, *sorted((folder / "catalogue").glob("*.tab"))],
+                          capture_output=True, text=True, check=False)
+    return _outcome(f"catalogue: names of kernel {kernel.name}",
+                    done.stderr.splitlines() or ([f"status {done.returncode}"] if done.returncode else []))
 
 
 def headers():
@@ -116,4 +129,5 @@ def run():
             results.append(checkpatch(folder))
     for name in (kernels.USUAL, "6.1"):
         results += [module_warnings(folder, kernels.KERNELS[name]) for folder in build.MODULES]
+        results.append(catalogue(kernels.KERNELS[name]))
     return results
