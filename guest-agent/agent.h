@@ -2,9 +2,9 @@
 /*
  * What the parts of the agent share: the domains.
  *
- * A domain is one module that the operator named. It exists from negotiation
- * on and forever; its driver comes and goes. All of its fields but @mod are
- * constant once the agent is armed. @mod changes in the module notifier only.
+ * A domain is a module that the operator named, or several that belong together
+ * ("ahci+libahci"). It exists from negotiation on and forever; its modules come
+ * and go. All but what says otherwise is constant once the agent is armed.
  */
 #ifndef CHARIOT_AGENT_H
 #define CHARIOT_AGENT_H
@@ -18,11 +18,21 @@
 #include <linux/slab.h>
 #include <uapi/chariot_ring.h>
 
+/* "a+a+a+..." */
+#define CHARIOT_DOMAIN_MODULES	(CHARIOT_NAME_MAX / 2)
+
+struct chariot_member {
+	struct module *mod;
+	bool live;		/* its init sections are gone */
+};
+
 struct chariot_domain {
 	u16 id;			/* 1..CHARIOT_DOMAINS */
-	char name[CHARIOT_NAME_MAX];
-	struct module *mod;	/* from COMING to GOING, else NULL */
-	struct module *relocated;	/* DOMAIN_UP was posted for it, before COMING */
+	char name[CHARIOT_NAME_MAX];	/* of its modules, with '+' between them */
+	/* Those of its modules that are there, from COMING to GOING, in any order (module.c) */
+	struct chariot_member members[CHARIOT_DOMAIN_MODULES];
+	unsigned int nr_members;
+	struct module *relocated;	/* DOMAIN_UP was posted for it, before COMING (module.c) */
 	/* The private heap, by size class; NULL: use the kernel's (heap.c) */
 	struct kmem_cache *heap[KMALLOC_SHIFT_HIGH + 1];
 };
@@ -30,7 +40,14 @@ struct chariot_domain {
 extern struct chariot_domain chariot_domains[CHARIOT_DOMAINS + 1];
 extern unsigned int chariot_nr_domains;
 
-struct chariot_domain *chariot_domain_by_name(const char *name);
+/* The domain that a module is to be in; NULL: none. Any context. */
+struct chariot_domain *chariot_domain_of(const char *module);
+
+/*
+ * The length of the first of the names in @names, with '+' between them; *@next
+ * is what follows it, or NULL.
+ */
+size_t chariot_domain_names(const char *names, const char **next);
 int chariot_domain_add(u16 id, const char *name);
 
 int chariot_arm(void);

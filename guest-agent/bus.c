@@ -38,7 +38,7 @@ static int bus_event(unsigned long event, struct device *dev, const struct bus_f
 	case BUS_NOTIFY_BIND_DRIVER:
 		if (!dev->driver || !dev->driver->owner)
 			break;
-		d = chariot_domain_by_name(dev->driver->owner->name);
+		d = chariot_domain_of(dev->driver->owner->name);
 		if (!d)
 			break;
 		for (f = fields; f < fields + n; f++)

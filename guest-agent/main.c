@@ -53,14 +53,49 @@ int chariot_domain_add(u16 id, const char *name)
 	return 0;
 }
 
-struct chariot_domain *chariot_domain_by_name(const char *name)
+size_t chariot_domain_names(const char *names, const char **next)
+{
+	size_t len = strcspn(names, "+");
+
+	*next = names[len] ? names + len + 1 : NULL;
+	return len;
+}
+
+static bool domain_has(const struct chariot_domain *d, const char *module)
+{
+	const char *name, *next;
+
+	for (name = d->name; name; name = next) {
+		size_t len = chariot_domain_names(name, &next);
+
+		if (!strncmp(name, module, len) && !module[len])
+			return true;
+	}
+	return false;
+}
+
+struct chariot_domain *chariot_domain_of(const char *module)
 {
 	unsigned int i;
 
 	for (i = 1; i <= chariot_nr_domains; i++)
-		if (!strcmp(chariot_domains[i].name, name))
+		if (domain_has(&chariot_domains[i], module))
 			return &chariot_domains[i];
 	return NULL;
+}
+
+static void warn_of_present(const struct chariot_domain *d)
+{
+	const char *name, *next;
+
+	for (name = d->name; name; name = next) {
+		char module[CHARIOT_NAME_MAX];
+
+		strscpy(module, name, chariot_domain_names(name, &next) + 1);
+		if (chariot_module_present(module))
+			pr_warn("%s was loaded before the agent and is not isolated: reload it\n",
+				module);
+	}
 }
 
 static int status_show(struct seq_file *m, void *unused)
@@ -81,7 +116,7 @@ static int status_show(struct seq_file *m, void *unused)
 	seq_printf(m, "slots_refused %d\n", atomic_read(&chariot_ops_slots_refused));
 	for (i = 1; i <= chariot_nr_domains; i++)
 		seq_printf(m, "domain %u %s %s\n", i, chariot_domains[i].name,
-			   chariot_domains[i].mod ? "up" : "down");
+			   chariot_domains[i].nr_members ? "up" : "down");
 	if (dryrun)
 		chariot_dryrun_show(m);
 	return 0;
@@ -121,9 +156,7 @@ int chariot_arm(void)
 		goto err;
 	for (i = 1; i <= chariot_nr_domains; i++) {
 		chariot_heap_init(&chariot_domains[i]);
-		if (chariot_module_present(chariot_domains[i].name))
-			pr_warn("%s was loaded before the agent and is not isolated: reload it\n",
-				chariot_domains[i].name);
+		warn_of_present(&chariot_domains[i]);
 	}
 	ret = chariot_bus_init();
 	if (!ret)

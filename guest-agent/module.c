@@ -16,7 +16,9 @@
 #include <linux/kprobes.h>
 #include <linux/mm.h>
 #include <linux/module.h>
+#include <linux/mutex.h>
 #include <linux/notifier.h>
+#include <linux/spinlock.h>
 #include <linux/vmalloc.h>
 
 #include "agent.h"
@@ -51,98 +53,192 @@ static void post_pages(u8 type, u8 kind, u16 domain, const void *va, size_t size
 		chariot_post(type, kind, domain, run, (unsigned long)va + off - len, len);
 }
 
-static void post_memory(const struct chariot_domain *d, enum chariot_modmem what, u8 type, u8 kind)
+static void post_memory(u16 domain, const struct module *mod, enum chariot_modmem what, u8 type,
+			u8 kind)
 {
 	size_t size;
-	void *va = chariot_modmem(d->mod, what, &size);
+	void *va = chariot_modmem(mod, what, &size);
 
-	post_pages(type, kind, d->id, va, size);
+	post_pages(type, kind, domain, va, size);
 }
 
-/* Per-CPU memory: the module's own, and the words that inlined primitives touch. */
-static void post_percpu(const struct chariot_domain *d)
+/* The per-CPU memory of a module, granted or revoked. */
+static void post_percpu(u16 domain, const struct module *mod, u8 type, u8 kind)
+{
+#ifdef CONFIG_SMP
+	int cpu;
+
+	if (!mod->percpu_size)
+		return;
+	for_each_possible_cpu(cpu) {
+		void *va = per_cpu_ptr(mod->percpu, cpu);
+		size_t n, len = mod->percpu_size;
+
+		for (; len; va += n, len -= n) {
+			n = min_t(size_t, len, PAGE_SIZE - offset_in_page(va));
+			chariot_post(type, kind, domain, slow_virt_to_phys(va), (unsigned long)va,
+				     n);
+		}
+	}
+#endif
+}
+
+/* What every domain has: the words that inlined primitives touch, and its library. */
+static void post_common(u16 domain)
 {
 	int cpu;
 
 	for_each_possible_cpu(cpu) {
 		int *count = chariot_preempt_count_word(cpu);
 
-		chariot_post(CHARIOT_REC_GRANT, CHARIOT_KIND_RULE, d->id, slow_virt_to_phys(count),
+		chariot_post(CHARIOT_REC_GRANT, CHARIOT_KIND_RULE, domain, slow_virt_to_phys(count),
 			     (unsigned long)count, sizeof(*count));
-#ifdef CONFIG_SMP
-		if (d->mod->percpu_size) {
-			void *va = per_cpu_ptr(d->mod->percpu, cpu);
-			size_t n, len = d->mod->percpu_size;
-
-			for (; len; va += n, len -= n) {
-				n = min_t(size_t, len, PAGE_SIZE - offset_in_page(va));
-				chariot_post(CHARIOT_REC_GRANT, CHARIOT_KIND_PERCPU, d->id,
-					     slow_virt_to_phys(va), (unsigned long)va, n);
-			}
-		}
-#endif
 	}
+	post_pages(CHARIOT_REC_TEXT, 0, domain, chariot_library_page(domain), CHARIOT_LIBRARY_SIZE);
+}
+
+/* The members of domains. Notifiers run side by side when modules are loaded side by side. */
+static DEFINE_MUTEX(module_lock);
+
+/*
+ * DOMAIN_UP makes the host forget what it knows of a domain: it must not come
+ * between what is posted for a module that is there. Relocation asks in atomic
+ * context.
+ */
+static DEFINE_RAW_SPINLOCK(up_lock);
+
+/* Another module of the domain begins to load. */
+static void domain_begins(struct chariot_domain *d, struct module *mod)
+{
+	unsigned long flags;
+
+	raw_spin_lock_irqsave(&up_lock, flags);
+	if (!d->nr_members)
+		chariot_post(CHARIOT_REC_DOMAIN_UP, 0, d->id, 0, 0, 0);
+	d->relocated = mod;
+	raw_spin_unlock_irqrestore(&up_lock, flags);
+}
+
+/* A module of the domain is there; whether it is the first. */
+static bool domain_enter(struct chariot_domain *d, struct module *mod)
+{
+	unsigned long flags;
+	bool first;
+
+	raw_spin_lock_irqsave(&up_lock, flags);
+	first = !d->nr_members;
+	/* One without relocations was not announced, or what was announced is over again. */
+	if (first && d->relocated != mod)
+		chariot_post(CHARIOT_REC_DOMAIN_UP, 0, d->id, 0, 0, 0);
+	d->relocated = NULL;
+	d->members[d->nr_members++] = (struct chariot_member) { .mod = mod };
+	raw_spin_unlock_irqrestore(&up_lock, flags);
+	return first;
+}
+
+/* A module of the domain is gone; whether it was the last. */
+static bool domain_leave(struct chariot_domain *d, struct chariot_member *m)
+{
+	unsigned long flags;
+	bool last;
+
+	raw_spin_lock_irqsave(&up_lock, flags);
+	*m = d->members[--d->nr_members];
+	last = !d->nr_members;
+	if (last) {
+		d->relocated = NULL;
+		/*
+		 * What it leaves granted is forgotten before the host hears of the
+		 * end: no revoke for it may reach the host after a next DOMAIN_UP.
+		 */
+		chariot_track_forget(d->id);
+		chariot_post(CHARIOT_REC_DOMAIN_DOWN, 0, d->id, 0, 0, 0);
+	}
+	raw_spin_unlock_irqrestore(&up_lock, flags);
+	return last;
 }
 
 static void module_coming(struct chariot_domain *d, struct module *mod)
 {
-	if (d->relocated != mod)
-		chariot_post(CHARIOT_REC_DOMAIN_UP, 0, d->id, 0, 0, 0);
-	d->relocated = NULL;
-	d->mod = mod;
-	post_memory(d, CHARIOT_MODMEM_DATA, CHARIOT_REC_GRANT, CHARIOT_KIND_SECTION);
-	post_memory(d, CHARIOT_MODMEM_RO_AFTER_INIT, CHARIOT_REC_GRANT, CHARIOT_KIND_SECTION);
-	post_memory(d, CHARIOT_MODMEM_INIT_DATA, CHARIOT_REC_GRANT, CHARIOT_KIND_SECTION);
-	post_percpu(d);
+	if (domain_enter(d, mod))
+		post_common(d->id);
+	post_memory(d->id, mod, CHARIOT_MODMEM_DATA, CHARIOT_REC_GRANT, CHARIOT_KIND_SECTION);
+	post_memory(d->id, mod, CHARIOT_MODMEM_RO_AFTER_INIT, CHARIOT_REC_GRANT,
+		    CHARIOT_KIND_SECTION);
+	post_memory(d->id, mod, CHARIOT_MODMEM_INIT_DATA, CHARIOT_REC_GRANT, CHARIOT_KIND_SECTION);
+	post_percpu(d->id, mod, CHARIOT_REC_GRANT, CHARIOT_KIND_PERCPU);
 	chariot_symtab_upload(d);
-	post_memory(d, CHARIOT_MODMEM_TEXT, CHARIOT_REC_TEXT, 0);
-	post_pages(CHARIOT_REC_TEXT, 0, d->id, chariot_library_page(d->id), CHARIOT_LIBRARY_SIZE);
-	post_memory(d, CHARIOT_MODMEM_INIT_TEXT, CHARIOT_REC_TEXT, 0);
+	post_memory(d->id, mod, CHARIOT_MODMEM_TEXT, CHARIOT_REC_TEXT, 0);
+	post_memory(d->id, mod, CHARIOT_MODMEM_INIT_TEXT, CHARIOT_REC_TEXT, 0);
 	chariot_ring_sync();
-	pr_info("%s is isolated\n", d->name);
+	pr_info("%s is isolated\n", mod->name);
 }
 
-static void module_live(struct chariot_domain *d)
+/* The end of the init sections. */
+static void module_init_gone(struct chariot_domain *d, struct module *mod)
 {
-	post_memory(d, CHARIOT_MODMEM_INIT_TEXT, CHARIOT_REC_TEXT_GONE, 0);
-	post_memory(d, CHARIOT_MODMEM_INIT_DATA, CHARIOT_REC_REVOKE, 0);
-	post_memory(d, CHARIOT_MODMEM_RO_AFTER_INIT, CHARIOT_REC_REVOKE, 0);
+	post_memory(d->id, mod, CHARIOT_MODMEM_INIT_TEXT, CHARIOT_REC_TEXT_GONE, 0);
+	post_memory(d->id, mod, CHARIOT_MODMEM_INIT_DATA, CHARIOT_REC_REVOKE, 0);
+	post_memory(d->id, mod, CHARIOT_MODMEM_RO_AFTER_INIT, CHARIOT_REC_REVOKE, 0);
+}
+
+static void module_live(struct chariot_domain *d, struct chariot_member *m)
+{
+	m->live = true;
+	module_init_gone(d, m->mod);
 	chariot_ring_sync();
 }
 
-static void module_going(struct chariot_domain *d)
+/* Others of the domain are still there: what it allocated is theirs, too. */
+static void module_gone(struct chariot_domain *d, const struct chariot_member *m)
 {
-	/*
-	 * What it leaves granted is forgotten before the host hears of the end:
-	 * no revoke for it may reach the host after a next DOMAIN_UP.
-	 */
-	chariot_track_forget(d->id);
-	chariot_ops_forget(d->id);
-	chariot_post(CHARIOT_REC_DOMAIN_DOWN, 0, d->id, 0, 0, 0);
+	if (!m->live)
+		module_init_gone(d, m->mod);
+	post_memory(d->id, m->mod, CHARIOT_MODMEM_TEXT, CHARIOT_REC_TEXT_GONE, 0);
+	post_memory(d->id, m->mod, CHARIOT_MODMEM_DATA, CHARIOT_REC_REVOKE, 0);
+	post_percpu(d->id, m->mod, CHARIOT_REC_REVOKE, 0);
+	chariot_symtab_upload(d);
+}
+
+static void module_going(struct chariot_domain *d, struct chariot_member *m)
+{
+	struct chariot_member gone = *m;
+	bool last = domain_leave(d, m);
+
+	if (!last)
+		module_gone(d, &gone);
 	chariot_ring_sync();
-	d->mod = NULL;
+	if (last)
+		chariot_ops_forget(d->id);
+}
+
+static struct chariot_member *member_of(struct chariot_domain *d, const struct module *mod)
+{
+	unsigned int i;
+
+	for (i = 0; i < d->nr_members; i++)
+		if (d->members[i].mod == mod)
+			return &d->members[i];
+	return NULL;
 }
 
 static int module_event(struct notifier_block *nb, unsigned long state, void *data)
 {
 	struct module *mod = data;
-	struct chariot_domain *d = chariot_domain_by_name(mod->name);
+	struct chariot_domain *d = chariot_domain_of(mod->name);
+	struct chariot_member *m;
 
 	if (!d)
 		return NOTIFY_OK;
-	switch (state) {
-	case MODULE_STATE_COMING:
+	mutex_lock(&module_lock);
+	m = member_of(d, mod);
+	if (state == MODULE_STATE_COMING)
 		module_coming(d, mod);
-		break;
-	case MODULE_STATE_LIVE:
-		if (d->mod == mod)
-			module_live(d);
-		break;
-	case MODULE_STATE_GOING:
-		if (d->mod == mod)
-			module_going(d);
-		break;
-	}
+	else if (state == MODULE_STATE_LIVE && m)
+		module_live(d, m);
+	else if (state == MODULE_STATE_GOING && m)
+		module_going(d, m);
+	mutex_unlock(&module_lock);
 	return NOTIFY_OK;
 }
 
@@ -170,7 +266,7 @@ static int relocate_pre(struct kprobe *kp, struct pt_regs *regs)
 	/* Live patches relocate modules that are there already. */
 	if (me->state != MODULE_STATE_UNFORMED)
 		return 0;
-	d = chariot_domain_by_name(me->name);
+	d = chariot_domain_of(me->name);
 	if (!d)
 		return 0;
 	fresh = d->relocated != me;
@@ -188,10 +284,8 @@ static int relocate_pre(struct kprobe *kp, struct pt_regs *regs)
 		/* Also when an earlier load at this address failed halfway. */
 		fresh = true;
 	}
-	if (fresh) {
-		chariot_post(CHARIOT_REC_DOMAIN_UP, 0, d->id, 0, 0, 0);
-		d->relocated = me;
-	}
+	if (fresh)
+		domain_begins(d, me);
 	return 0;
 }
 

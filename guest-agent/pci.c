@@ -17,7 +17,8 @@
 #include "pci.h"
 #include "ring.h"
 
-#define CHARIOT_FEATURES	(CHARIOT_F_RING | CHARIOT_F_SYMTAB | CHARIOT_F_EVENTS)
+#define CHARIOT_FEATURES	(CHARIOT_F_RING | CHARIOT_F_SYMTAB | CHARIOT_F_EVENTS | \
+				 CHARIOT_F_GROUPS)
 #define CHARIOT_RING_ORDER	12
 
 static void __iomem *regs;

@@ -56,26 +56,36 @@ static void symbol_add(struct builder *b, u64 va, u64 size, const char *name)
 	b->count++;
 }
 
+static void module_collect(const struct module *mod, struct builder *b)
+{
+	const struct mod_kallsyms *k;
+	u32 i;
+
+	/* At LIVE the symbols of init sections go: the second pass may find fewer. */
+	rcu_read_lock();
+	k = rcu_dereference(mod->kallsyms);
+	for (i = 0; k && i < k->num_symtab; i++) {
+		const Elf_Sym *sym = &k->symtab[i];
+		const char *name = k->strtab + sym->st_name;
+
+		if (symbol_wanted(mod, sym, name))
+			symbol_add(b, sym->st_value, sym->st_size, name);
+	}
+	rcu_read_unlock();
+}
+
 static void symbols_collect(const struct chariot_domain *d, struct builder *b)
 {
 	const struct chariot_library *f;
-	const struct mod_kallsyms *k;
-	u32 i;
+	unsigned int i;
 
 	b->count = 0;
 	b->names = 0;
 	/* Its copies of library functions belong to the driver's text. */
 	for (f = chariot_library; f < chariot_library_end; f++)
 		symbol_add(b, chariot_library_address(d->id, f), f->size, f->name);
-	/* The module is COMING: nobody replaces its symbols meanwhile. */
-	k = rcu_dereference_protected(d->mod->kallsyms, true);
-	for (i = 0; k && i < k->num_symtab; i++) {
-		const Elf_Sym *sym = &k->symtab[i];
-		const char *name = k->strtab + sym->st_name;
-
-		if (symbol_wanted(d->mod, sym, name))
-			symbol_add(b, sym->st_value, sym->st_size, name);
-	}
+	for (i = 0; i < d->nr_members; i++)
+		module_collect(d->members[i].mod, b);
 }
 
 void chariot_symtab_upload(const struct chariot_domain *d)

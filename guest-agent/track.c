@@ -307,12 +307,13 @@ void chariot_track_show(struct seq_file *m)
 void chariot_track_forget(u16 domain)
 {
 	struct track_bucket *b;
+	unsigned long flags;
 
 	for (b = buckets; b < buckets + ARRAY_SIZE(buckets); b++) {
 		struct hlist_node *next;
 		struct track *t;
 
-		raw_spin_lock_irq(&b->lock);
+		raw_spin_lock_irqsave(&b->lock, flags);
 		hlist_for_each_entry_safe(t, next, &b->head, node) {
 			phys_addr_t phys = t->phys;
 
@@ -323,7 +324,7 @@ void chariot_track_forget(u16 domain)
 			pool_put(t);
 			atomic_dec(&chariot_track_stats.live);
 		}
-		raw_spin_unlock_irq(&b->lock);
+		raw_spin_unlock_irqrestore(&b->lock, flags);
 	}
 }
 

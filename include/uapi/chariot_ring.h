@@ -24,7 +24,8 @@
  *   2. read the features that the device offers, write the subset that the
  *      agent knows to GUEST_FEATURES, then set STATUS = CHARIOT_STATUS_FEATURES.
  *      The device clears that bit again if the subset is not acceptable (a bit
- *      never offered, or CHARIOT_F_RING missing).
+ *      never offered, CHARIOT_F_RING missing, or CHARIOT_F_GROUPS missing where
+ *      a domain is of several modules).
  *   3. write RING_ADDR_LO/HI and RING_ORDER, then STATUS |= CHARIOT_STATUS_RING.
  *      The device clears the bit again if the host refuses the ring.
  *   4. post CHARIOT_REC_HELLO, the CHARIOT_REC_CPU of every possible CPU and
@@ -100,7 +101,8 @@
 #define CHARIOT_REG_DOMAINS		0x28	/* RO, number of domains: ids 1..n */
 #define CHARIOT_REG_DOMAIN_SELECT	0x2c	/* RW, domain id for the next three */
 #define CHARIOT_REG_DOMAIN_POLICY	0x30	/* RO, CHARIOT_POLICY_* of chariot.h, ~0 if none */
-#define CHARIOT_REG_DOMAIN_NAME		0x40	/* RO, CHARIOT_NAME_MAX bytes, NUL padded */
+#define CHARIOT_REG_DOMAIN_NAME		0x40	/* RO, CHARIOT_NAME_MAX bytes, NUL padded: the */
+						/* names of its modules, '+' between them */
 #define CHARIOT_REG_SYM_ADDR_LO		0x80	/* RW, chariot_symtab of the selected domain */
 #define CHARIOT_REG_SYM_ADDR_HI		0x84	/* RW */
 #define CHARIOT_REG_SYM_LEN		0x88	/* WO: bytes; the write reads the table */
@@ -112,6 +114,7 @@
 #define CHARIOT_F_RING		(1u << 0)	/* the report ring; mandatory */
 #define CHARIOT_F_SYMTAB	(1u << 1)	/* SYM_* registers */
 #define CHARIOT_F_EVENTS	(1u << 2)	/* IRQ_STATUS and MSI-X vector 0 */
+#define CHARIOT_F_GROUPS	(1u << 3)	/* DOMAIN_NAME may be several modules' */
 
 #define CHARIOT_STATUS_FEATURES	(1u << 0)
 #define CHARIOT_STATUS_RING	(1u << 1)
@@ -199,7 +202,7 @@ struct chariot_rec {
 #define CHARIOT_REGION_MAX	9
 
 /*
- * Symbols of one domain's module, for reports: a struct chariot_symtab, @count
+ * Symbols of one domain's modules, for reports: a struct chariot_symtab, @count
  * struct chariot_sym sorted by @va, then the names. Physically contiguous.
  */
 #define CHARIOT_SYMTAB_MAGIC	0x59535243	/* "CRSY" */

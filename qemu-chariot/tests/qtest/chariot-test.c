@@ -22,7 +22,7 @@ static void read_name(Vm *vm, uint32_t id, char name[CHARIOT_NAME_MAX])
 
 static void test_identity(void)
 {
-    Vm *vm = vm_start("isolate=e1000:snd-ens1370,policy=audit");
+    Vm *vm = vm_start("isolate=e1000:snd-ens1370+snd_ac97-codec,policy=audit");
     char name[CHARIOT_NAME_MAX];
     char zeros[CHARIOT_NAME_MAX] = "";
 
@@ -43,7 +43,7 @@ static void test_identity(void)
     g_assert_cmphex(get(vm, CHARIOT_REG_DOMAIN_POLICY), ==,
                     CHARIOT_POLICY_AUDIT);
     read_name(vm, 2, name);
-    g_assert_cmpstr(name, ==, "snd_ens1370");
+    g_assert_cmpstr(name, ==, "snd_ens1370+snd_ac97_codec");
     for (uint32_t id = 0; id != 6; id = id ? id * 2 : 3) {
         read_name(vm, id, name);
         g_assert_cmpmem(name, sizeof(name), zeros, sizeof(name));
@@ -121,7 +121,7 @@ static void test_features_refused(void)
     static const uint32_t bad[] = {
         0,
         CHARIOT_F_SYMTAB,
-        CHARIOT_F_RING | (1u << 3),
+        CHARIOT_F_RING | (1u << 4),
         ~0U,
     };
     Vm *vm = vm_start("isolate=e1000");
@@ -133,6 +133,25 @@ static void test_features_refused(void)
         g_assert_cmpint(guest_errors(vm), ==, i + 1);
     }
     bring_up(vm);
+    vm_stop(vm);
+}
+
+/* An agent that does not know of domains of several modules is told no. */
+static void test_groups_refused(void)
+{
+    Vm *vm = vm_start("isolate=e1000:ahci+libahci");
+
+    set(vm, CHARIOT_REG_GUEST_FEATURES, FEATURES & ~CHARIOT_F_GROUPS);
+    set(vm, CHARIOT_REG_STATUS, CHARIOT_STATUS_FEATURES);
+    g_assert_cmphex(get(vm, CHARIOT_REG_STATUS), ==, 0);
+    g_assert_cmpint(guest_errors(vm), ==, 1);
+    bring_up(vm);
+    vm_stop(vm);
+    /* Where there are none it need not know. */
+    vm = vm_start("isolate=e1000");
+    set(vm, CHARIOT_REG_GUEST_FEATURES, CHARIOT_F_RING);
+    set(vm, CHARIOT_REG_STATUS, CHARIOT_STATUS_FEATURES);
+    g_assert_cmphex(get(vm, CHARIOT_REG_STATUS), ==, CHARIOT_STATUS_FEATURES);
     vm_stop(vm);
 }
 
@@ -453,20 +472,27 @@ static void test_bad_properties(void)
 {
     static const char hint[] =
         "\nNames are those that lsmod shows in the guest: lower-case letters, "
-        "digits, '_' and '-', separated by ':'.";
+        "digits, '_' and '-', separated by ':', or by '+' where several modules "
+        "are one domain.";
     static const struct {
         const char *props;
         const char *message;
     } cases[] = {
         { "isolate=:", "'isolate' has an empty module name\n"
-          "Write isolate=MODULE[:MODULE...], as in isolate=e1000:ahci" },
+          "Write isolate=MODULE[:MODULE...], as in isolate=e1000:ahci+libahci" },
         { "isolate=e1000:", "'isolate' has an empty module name\n"
-          "Write isolate=MODULE[:MODULE...], as in isolate=e1000:ahci" },
+          "Write isolate=MODULE[:MODULE...], as in isolate=e1000:ahci+libahci" },
         { "isolate=e1000::ahci", "'isolate' has an empty module name\n"
-          "Write isolate=MODULE[:MODULE...], as in isolate=e1000:ahci" },
+          "Write isolate=MODULE[:MODULE...], as in isolate=e1000:ahci+libahci" },
+        { "isolate=e1000:+ahci", "'isolate' has an empty module name\n"
+          "Write isolate=MODULE[:MODULE...], as in isolate=e1000:ahci+libahci" },
+        { "isolate=ahci+", "'isolate' has an empty module name\n"
+          "Write isolate=MODULE[:MODULE...], as in isolate=e1000:ahci+libahci" },
         { "isolate=a-b:c:a_b", "'isolate' names module 'a_b' twice" },
+        { "isolate=a:c+a_b+a-b", "'isolate' names module 'a_b' twice" },
+        { "isolate=a+b:c+b", "'isolate' names module 'b' twice" },
         { "isolate=a:b:c:d:e:f:g:h:i:j:k:l:m:n:o:p:q",
-          "'isolate' names more than 16 modules" },
+          "'isolate' names more than 16 domains" },
         { "policy=panic", "'policy' cannot be 'panic'\n"
           "It is one of: audit block" },
         { "policy=", "'policy' cannot be ''\nIt is one of: audit block" },
@@ -478,7 +504,12 @@ static void test_bad_properties(void)
     g_autofree char *props64 = g_strdup_printf(
         "-device chariot-pci,isolate=%s", names64);
     g_autofree char *message64 = g_strdup_printf(
-        "module name in 'isolate' is longer than 63 characters: '%s'",
+        "domain name in 'isolate' is longer than 63 characters: '%s'",
+        names64);
+    g_autofree char *group64 = g_strdup_printf(
+        "-device chariot-pci,isolate=b+%.62s", names64);
+    g_autofree char *group64_message = g_strdup_printf(
+        "domain name in 'isolate' is longer than 63 characters: 'b+%.62s'",
         names64);
     g_autofree char *names63 = g_strnfill(63, 'a');
     g_autofree char *props63 = g_strdup_printf("isolate=%s", names63);
@@ -491,7 +522,7 @@ static void test_bad_properties(void)
 
         check_refused("qtest", devices, cases[i].message);
     }
-    for (const char *c = "E/.%+"; *c; c++) {
+    for (const char *c = "E/.%"; *c; c++) {
         g_autofree char *devices = g_strdup_printf(
             "-device chariot-pci,isolate=x%cy", *c);
         g_autofree char *message = g_strdup_printf(
@@ -501,6 +532,7 @@ static void test_bad_properties(void)
         check_refused("qtest", devices, message);
     }
     check_refused("qtest", props64, message64);
+    check_refused("qtest", group64, group64_message);
     vm = vm_start(props63);
     read_name(vm, 1, name);
     g_assert_cmpstr(name, ==, names63);
@@ -561,6 +593,7 @@ int main(int argc, char **argv)
     qtest_add_func("/chariot/nothing-isolated", test_nothing_isolated);
     qtest_add_func("/chariot/negotiation", test_negotiation);
     qtest_add_func("/chariot/features-refused", test_features_refused);
+    qtest_add_func("/chariot/groups-refused", test_groups_refused);
     qtest_add_func("/chariot/ring-refused", test_ring_refused);
     qtest_add_func("/chariot/misuse", test_misuse);
     qtest_add_func("/chariot/symbols", test_symbols);

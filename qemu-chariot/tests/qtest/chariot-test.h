@@ -26,7 +26,8 @@
 /* Where the isolated driver's code is said to lie. */
 #define TEXT 0xffffffffc0100000ULL
 
-#define FEATURES (CHARIOT_F_RING | CHARIOT_F_SYMTAB | CHARIOT_F_EVENTS)
+#define FEATURES (CHARIOT_F_RING | CHARIOT_F_SYMTAB | CHARIOT_F_EVENTS | \
+                  CHARIOT_F_GROUPS)
 
 typedef struct Vm {
     QTestState *qts;

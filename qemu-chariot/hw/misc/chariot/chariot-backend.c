@@ -94,7 +94,7 @@ static bool backend_get_info(ChariotState *s, Error **errp)
         return false;
     }
     if (s->n_domains > info->domains_max) {
-        error_setg(errp, "'isolate' names %u modules, kvm-chariot allows %u",
+        error_setg(errp, "'isolate' names %u domains, kvm-chariot allows %u",
                    s->n_domains, info->domains_max);
         return false;
     }

@@ -50,9 +50,16 @@ static int parse_policy(ChariotState *s, Error **errp)
     return policy;
 }
 
-/* Adds the domain of one name in 'isolate'. */
-static bool add_domain(ChariotState *s, const char *module, uint32_t policy,
-                       Error **errp)
+/* Whether one of the modules of a domain, which '+' separates, is @module. */
+static bool names_module(const char *domain, const char *module)
+{
+    g_auto(GStrv) names = g_strsplit(domain, "+", -1);
+
+    return g_strv_contains((const char *const *)names, module);
+}
+
+/* A module's name as the kernel shows it; @module is what the user wrote. */
+static char *parse_module(ChariotState *s, const char *module, Error **errp)
 {
     ERRP_GUARD();
     g_autofree char *name = g_strdup(module);
@@ -60,13 +67,8 @@ static bool add_domain(ChariotState *s, const char *module, uint32_t policy,
     if (!*name) {
         error_setg(errp, "'isolate' has an empty module name");
         error_append_hint(errp, "Write isolate=MODULE[:MODULE...], as in "
-                          "isolate=e1000:ahci\n");
-        return false;
-    }
-    if (strlen(name) >= CHARIOT_DOMAIN_NAME_MAX) {
-        error_setg(errp, "module name in 'isolate' is longer than %d "
-                   "characters: '%s'", CHARIOT_DOMAIN_NAME_MAX - 1, name);
-        return false;
+                          "isolate=e1000:ahci+libahci\n");
+        return NULL;
     }
     for (char *c = name; *c; c++) {
         if (!g_ascii_islower(*c) && !g_ascii_isdigit(*c) &&
@@ -75,8 +77,9 @@ static bool add_domain(ChariotState *s, const char *module, uint32_t policy,
                        "'isolate'", *c, module);
             error_append_hint(errp, "Names are those that lsmod shows in the "
                               "guest: lower-case letters, digits, '_' and "
-                              "'-', separated by ':'.\n");
-            return false;
+                              "'-', separated by ':', or by '+' where several "
+                              "modules are one domain.\n");
+            return NULL;
         }
         /* The kernel takes them for the same, and shows '_'. */
         if (*c == '-') {
@@ -84,17 +87,45 @@ static bool add_domain(ChariotState *s, const char *module, uint32_t policy,
         }
     }
     for (unsigned i = 0; i < s->n_domains; i++) {
-        if (!strcmp(s->domains[i].name, name)) {
+        if (names_module(s->domains[i].name, name)) {
             error_setg(errp, "'isolate' names module '%s' twice", name);
-            return false;
+            return NULL;
         }
     }
+    return g_steal_pointer(&name);
+}
+
+/* Adds the domain of one module, or of several with '+' between them. */
+static bool add_domain(ChariotState *s, const char *domain, uint32_t policy,
+                       Error **errp)
+{
+    g_auto(GStrv) modules = g_strsplit(*domain ? domain : "+", "+", -1);
+    g_autoptr(GString) name = g_string_new(NULL);
+
+    for (char **module = modules; *module; module++) {
+        g_autofree char *parsed = parse_module(s, *module, errp);
+
+        if (!parsed) {
+            return false;
+        }
+        if (names_module(name->str, parsed)) {
+            error_setg(errp, "'isolate' names module '%s' twice", parsed);
+            return false;
+        }
+        g_string_append_printf(name, "%s%s", name->len ? "+" : "", parsed);
+    }
+    if (name->len >= CHARIOT_DOMAIN_NAME_MAX) {
+        error_setg(errp, "domain name in 'isolate' is longer than %d "
+                   "characters: '%s'", CHARIOT_DOMAIN_NAME_MAX - 1, name->str);
+        return false;
+    }
     if (s->n_domains == CHARIOT_DOMAINS_MAX) {
-        error_setg(errp, "'isolate' names more than %d modules",
+        error_setg(errp, "'isolate' names more than %d domains",
                    CHARIOT_DOMAINS_MAX);
         return false;
     }
-    s->domains[s->n_domains].name = g_steal_pointer(&name);
+    s->domains[s->n_domains].name = g_string_free(g_steal_pointer(&name),
+                                                  false);
     s->domains[s->n_domains].policy = policy;
     s->n_domains++;
     return true;
@@ -102,7 +133,7 @@ static bool add_domain(ChariotState *s, const char *module, uint32_t policy,
 
 static bool add_domains(ChariotState *s, Error **errp)
 {
-    g_auto(GStrv) modules = NULL;
+    g_auto(GStrv) domains = NULL;
     int policy = parse_policy(s, errp);
 
     if (policy < 0) {
@@ -111,9 +142,9 @@ static bool add_domains(ChariotState *s, Error **errp)
     if (!s->isolate || !*s->isolate) {
         return true;
     }
-    modules = g_strsplit(s->isolate, ":", -1);
-    for (char **module = modules; *module; module++) {
-        if (!add_domain(s, *module, policy, errp)) {
+    domains = g_strsplit(s->isolate, ":", -1);
+    for (char **domain = domains; *domain; domain++) {
+        if (!add_domain(s, *domain, policy, errp)) {
             return false;
         }
     }

@@ -111,6 +111,18 @@ void chariot_regs_reset(ChariotState *s)
     s->doorbell = ~0ULL;
 }
 
+/* What an agent must accept. */
+static uint32_t needed_features(ChariotState *s)
+{
+    for (unsigned i = 0; i < s->n_domains; i++) {
+        /* An agent that does not know of groups would isolate nothing there. */
+        if (strchr(s->domains[i].name, '+')) {
+            return CHARIOT_F_RING | CHARIOT_F_GROUPS;
+        }
+    }
+    return CHARIOT_F_RING;
+}
+
 static void write_status(ChariotState *s, uint32_t val)
 {
     ChariotRegs *regs = &s->regs;
@@ -130,7 +142,7 @@ static void write_status(ChariotState *s, uint32_t val)
     set = val & ~settable;
     if (set & CHARIOT_STATUS_FEATURES) {
         if (regs->guest_features & ~CHARIOT_FEATURES ||
-            !(regs->guest_features & CHARIOT_F_RING)) {
+            needed_features(s) & ~regs->guest_features) {
             chariot_guest_error(s, "features 0x%x not acceptable",
                                 regs->guest_features);
             return;

@@ -38,7 +38,7 @@ OBJECT_DECLARE_SIMPLE_TYPE(ChariotState, CHARIOT_PCI)
 
 /* What the device offers. */
 #define CHARIOT_FEATURES \
-    (CHARIOT_F_RING | CHARIOT_F_SYMTAB | CHARIOT_F_EVENTS)
+    (CHARIOT_F_RING | CHARIOT_F_SYMTAB | CHARIOT_F_EVENTS | CHARIOT_F_GROUPS)
 
 /* Reports that query-chariot shows. */
 #define CHARIOT_HISTORY 16
