@@ -6,7 +6,6 @@
  *
  * Exits are KVM's own counter less those by the host's interrupts, instructions the
  * clock of an emulator that counts them (see host_cost.c), all others Chariot's counters.
- * An instruction that repeats itself may be one or many: it depends on the emulator.
  *
  * Where the memory behind a guest is not of the size that a figure is about,
  * the figure says so instead.

@@ -25,9 +25,9 @@ nothing is timed. The modes are those of [selftests/lab](../selftests/lab/README
 
 - **exits**: KVM's own counter, less the exits that the host's interrupts (its timer) cause.
 - **host instructions**: what the host executes beyond the guest's own instructions. The AMD processor is QEMU's with `-icount`, the
-  Intel one Bochs': both advance the clock by one tick for each instruction, as the first two rows show. What a processor itself
-  spends on an exit and an entry is not in it. What the two count is not the same machine: the AMD one has no next-RIP save, so that
-  KVM decodes the instructions that it steps over.
+  Intel one Bochs': both advance the clock by one tick for each instruction, and for each repetition of one that repeats itself, as
+  the first rows show (Bochs some instructions late). What a processor itself spends on an exit and an entry is not in it. The two
+  machines are not alike: the AMD one has no next-RIP save, so that KVM decodes the instructions that it steps over.
 - **crossings in + out**, **emulated**, **fills**, **flushes seen**, **roots changed**, **view memory**: Chariot's counters
   (`struct chariot_stats`). Flushes are KVM's as the module's hooks see them, VM + vCPU + address: of all vCPUs' TLBs, of one
   vCPU's, of one address in one vCPU's. What a mode does not need to see it does not hook: of one vCPU, NPT; of one address, NPT
