@@ -78,7 +78,10 @@ static int make_view(struct chariot_vm *vm, struct chariot_vcpu *cv, u32 domain)
 	 * Its root's page may have been another root before: of a VM that
 	 * is gone, of a view. What the CPU remembers under its address goes.
 	 */
-	vm->mode->flush_self(cv->vcpu);
+	if (vm->mode->flush_view)
+		vm->mode->flush_view(cv->vcpu, view->root_pa);
+	else
+		vm->mode->flush_self(cv->vcpu);
 	/* Pairs with the acquire in chariot_load_root(). */
 	smp_store_release(&cv->view[domain], view);
 	return 0;
@@ -217,6 +220,21 @@ void chariot_reset_views(struct chariot_vm *vm)
 	chariot_view_free_tables(&vm->views, &tables);
 }
 
+static void flush_view(void *ctx, const struct chariot_view *view)
+{
+	struct chariot_vm *vm = container_of(view->views, struct chariot_vm, views);
+
+	vm->mode->flush_view(ctx, view->root_pa);
+}
+
+void chariot_flush_own(struct chariot_vm *vm, struct kvm_vcpu *self)
+{
+	if (vm->mode->flush_view)
+		chariot_views_flush_own(&vm->views, self->vcpu_idx, flush_view, self);
+	else
+		vm->mode->flush_self(self);
+}
+
 void chariot_flush_vcpus(struct chariot_vm *vm, struct kvm_vcpu *self, const unsigned long *dirty)
 {
 	unsigned int first = find_first_bit(dirty, CHARIOT_VCPU_BITS);
@@ -225,7 +243,8 @@ void chariot_flush_vcpus(struct chariot_vm *vm, struct kvm_vcpu *self, const uns
 		return;
 	if (self && first == self->vcpu_idx &&
 	    find_next_bit(dirty, CHARIOT_VCPU_BITS, first + 1) == CHARIOT_VCPU_BITS) {
-		vm->mode->flush_self(self);
+		/* What all share would be in others' TLBs too. */
+		chariot_flush_own(vm, self);
 		return;
 	}
 	/* Returns when every vCPU has left the guest; each flushes before it enters again. */

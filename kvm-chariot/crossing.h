@@ -39,6 +39,11 @@ bool chariot_leave_domain(struct chariot_vm *vm, u32 domain);
 void chariot_reset_views(struct chariot_vm *vm);
 /* Every vCPU leaves the guest, loads its root anew and flushes before it enters again. */
 void chariot_reload_all(struct kvm *kvm);
+/*
+ * Flushes what the running vCPU's own views dropped, before it enters the guest. For its
+ * own thread.
+ */
+void chariot_flush_own(struct chariot_vm *vm, struct kvm_vcpu *self);
 /* Flushes the TLBs of the vCPUs whose index is set in @dirty. @self: the calling vCPU or NULL. */
 void chariot_flush_vcpus(struct chariot_vm *vm, struct kvm_vcpu *self, const unsigned long *dirty);
 

@@ -48,6 +48,12 @@ struct chariot_mode {
 	 */
 	void (*flush_self)(struct kvm_vcpu *vcpu);
 	void (*flush_loaded)(struct kvm_vcpu *vcpu);
+	/*
+	 * TLBs that are tagged by root: flushes, now, what the CPU holds of one view of
+	 * the running vCPU's. KVM flushes all when a vCPU comes to another CPU. NULL: what
+	 * concerns one view is flush_self()'s.
+	 */
+	void (*flush_view)(struct kvm_vcpu *vcpu, u64 root_pa);
 	/* Is a flush of all its views certain to happen before the next entry? */
 	bool (*will_flush)(struct kvm_vcpu *vcpu);
 	/* Has the vCPU, as it is now, a paging mode that views can be made for? */

@@ -21,10 +21,12 @@
  * address. So a crossing needs no flush. Added rights do not either, for an EPT
  * violation invalidates what led to it. What the guest itself invalidates (INVLPG,
  * CR3, or by INVVPID if KVM does it for it) it invalidates for every root.
- * What a view loses must be flushed by INVEPT for that view's root: KVM's
- * KVM_REQ_TLB_FLUSH is an INVEPT of all roots, also when a vCPU comes to
- * another CPU; KVM_REQ_TLB_FLUSH_CURRENT concerns KVM's root, and here also
- * the view's that is loaded.
+ * What a view loses must be flushed by INVEPT for that view's root. Where the vCPU's own
+ * thread takes it away, that is done at once, on the CPU that it is on: no other CPU
+ * walks a domain's view, and what one remembers of it from an earlier stay goes when the
+ * vCPU comes there again, for KVM then makes KVM_REQ_TLB_FLUSH, an INVEPT of all roots.
+ * From afar that request is the way. KVM_REQ_TLB_FLUSH_CURRENT concerns KVM's root,
+ * and here also the view's that is loaded.
  */
 #include <asm/vmx.h>
 #include <linux/rcupdate.h>
@@ -60,21 +62,28 @@ static void vmcs_write(unsigned long field, u64 value)
 	WARN_ON_ONCE(failed);
 }
 
+/* What INVEPT takes: one root's entries, or where the CPU cannot do that, all roots'. */
+static unsigned long invept_extent = VMX_EPT_EXTENT_GLOBAL;
+
+static void ept_hooks_found(void)
+{
+	u64 capabilities;
+
+	rdmsrl(MSR_IA32_VMX_EPT_VPID_CAP, capabilities);
+	if (capabilities & VMX_EPT_EXTENT_CONTEXT_BIT)
+		invept_extent = VMX_EPT_EXTENT_CONTEXT;
+}
+
 static void ept_invalidate(u64 eptp)
 {
 	struct {
 		u64 eptp;
 		u64 zero;
 	} descriptor = { eptp };
-	unsigned long extent = VMX_EPT_EXTENT_CONTEXT;
-	u64 capabilities;
 	bool failed;
 
-	rdmsrl(MSR_IA32_VMX_EPT_VPID_CAP, capabilities);
-	if (!(capabilities & VMX_EPT_EXTENT_CONTEXT_BIT))
-		extent = VMX_EPT_EXTENT_GLOBAL;
-	asm volatile("invept %1, %2; setna %0" : "=qm" (failed) : "m" (descriptor), "r" (extent)
-		     : "cc", "memory");
+	asm volatile("invept %1, %2; setna %0"
+		     : "=qm" (failed) : "m" (descriptor), "r" (invept_extent) : "cc", "memory");
 	WARN_ON_ONCE(failed);
 }
 
@@ -151,6 +160,17 @@ static void ept_flush_self(struct kvm_vcpu *vcpu)
 static void ept_flush_loaded(struct kvm_vcpu *vcpu)
 {
 	kvm_make_request(KVM_REQ_TLB_FLUSH_CURRENT, vcpu);
+}
+
+/* As the root is loaded: the address is what counts, the rest must be valid. */
+static u64 ept_pointer(u64 root_pa)
+{
+	return (vmcs_read(EPT_POINTER) & ~(PAGE_MASK | VMX_EPTP_AD_ENABLE_BIT)) | root_pa;
+}
+
+static void ept_flush_view(struct kvm_vcpu *vcpu, u64 root_pa)
+{
+	ept_invalidate(ept_pointer(root_pa));
 }
 
 static bool ept_will_flush(struct kvm_vcpu *vcpu)
@@ -245,17 +265,14 @@ static void replace_load_mmu_pgd(struct kvm_vcpu *vcpu, hpa_t root, int level)
 	int idx = chariot_hook_begin();
 	struct chariot_vm *vm;
 	unsigned long ours;
-	u64 eptp;
 
 	load_original(vcpu, root, level);
 	/* Until the VMCS is written: who disarms waits for it. */
 	rcu_read_lock();
 	vm = chariot_vm_find_rcu(vcpu->kvm);
 	ours = vm && chariot_vm_in_views(vm) ? chariot_load_root(vm, vcpu, root, level) : root;
-	if (ours != root) {
-		eptp = vmcs_read(EPT_POINTER) & ~(PAGE_MASK | VMX_EPTP_AD_ENABLE_BIT);
-		vmcs_write(EPT_POINTER, eptp | ours);
-	}
+	if (ours != root)
+		vmcs_write(EPT_POINTER, ept_pointer(ours));
 	rcu_read_unlock();
 	chariot_hook_end(idx);
 }
@@ -266,8 +283,10 @@ const struct chariot_mode chariot_mode_ept = {
 	.entry = &chariot_entry_ept,
 	.hooks = ept_hooks,
 	.nr_hooks = ARRAY_SIZE(ept_hooks),
+	.hooks_found = ept_hooks_found,
 	.flush_self = ept_flush_self,
 	.flush_loaded = ept_flush_loaded,
+	.flush_view = ept_flush_view,
 	.will_flush = ept_will_flush,
 	.usable = chariot_mode_usable_tdp,
 	.decode = chariot_mode_decode_tdp,

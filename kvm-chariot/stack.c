@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* The stacks that a domain may write; see stack.h. */
+#include "crossing.h"
 #include "guest.h"
 #include "mode.h"
 #include "stack.h"
@@ -106,9 +107,10 @@ void chariot_stack_enter(struct chariot_vm *vm, struct chariot_vcpu *cv)
 						     stack->gfn[i], 1, CHARIOT_W, vm->scratch,
 						     KVM_MAX_VCPUS);
 		}
-		/* No other vCPU walks these views. */
-		vm->mode->flush_self(cv->vcpu);
 	}
+	/* No other vCPU walks these views. */
+	if (stack->mapped)
+		chariot_flush_own(vm, cv->vcpu);
 	stack_set(stack, base, base ? vm->thread_size : 0);
 }
 

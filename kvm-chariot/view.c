@@ -590,6 +590,31 @@ void chariot_views_flushed(struct chariot_views *views, s32 vcpu, u64 gen)
 	spin_unlock(&views->lock);
 }
 
+/**
+ * chariot_views_flush_own() - flush what a vCPU's own views dropped, and no more
+ * @views:	the VM's views
+ * @vcpu:	the vCPU's index
+ * @flush:	flushes one view from the TLB of the CPU that it is called on
+ * @ctx:	for @flush
+ *
+ * Context: by the vCPU's thread; never sleeps.
+ */
+void chariot_views_flush_own(struct chariot_views *views, s32 vcpu, chariot_flush_view flush,
+			     void *ctx)
+{
+	struct chariot_view *view;
+
+	/* Under the lock nothing is dropped between the flush and its being noted. */
+	spin_lock(&views->lock);
+	list_for_each_entry(view, &views->list, link) {
+		if (view->vcpu != vcpu || !view->dropped)
+			continue;
+		flush(ctx, view);
+		view->dropped = 0;
+	}
+	spin_unlock(&views->lock);
+}
+
 /* Sets the bits of all vCPUs that may have used @view. */
 static void report(const struct chariot_view *view, unsigned long *dirty, unsigned int bits)
 {

@@ -261,6 +261,16 @@ void chariot_view_set_base(struct chariot_view *view, u64 base);
 void chariot_views_flushed(struct chariot_views *views, s32 vcpu, u64 gen);
 
 /*
+ * For TLBs that are tagged by root: has @flush invalidate what the CPU holds of each of
+ * @vcpu's own views that dropped a leaf since its last flush. By the vCPU's thread, outside
+ * of the guest; a vCPU that comes to another CPU must flush there. @flush is called with
+ * the views' lock held. What shared views dropped is not touched.
+ */
+typedef void (*chariot_flush_view)(void *ctx, const struct chariot_view *view);
+void chariot_views_flush_own(struct chariot_views *views, s32 vcpu, chariot_flush_view flush,
+			     void *ctx);
+
+/*
  * Takes rights (W and/or X in @rights) away from the leaves that meet
  * [gfn, gfn + nr) in the views of @domain (CHARIOT_DOMAIN_ANY: of every domain
  * and the kernel view) and of @vcpu (-1: of all; a shared view is every vCPU's).

@@ -122,6 +122,18 @@ MUTANTS = {
         "view.c", "view->vcpu == vcpu && view->dropped <= gen", "view->vcpu == vcpu"),
     "flushed by one vCPU counts for all": (
         "view.c", "view->vcpu == vcpu && view->dropped <= gen", "view->dropped <= gen"),
+    "a flush of its own leaves out a view": (
+        "view.c", "\t\tflush(ctx, view);\n", "\t\tif (view->domain == 1)\n\t\t\tflush(ctx, view);\n"),
+    "a flush of its own is not one": (
+        "view.c", "\t\tflush(ctx, view);\n", ""),
+    "a flush of its own counts for a shared view": (
+        "view.c", "if (view->vcpu != vcpu || !view->dropped)\n\t\t\tcontinue;\n",
+        "if (view->vcpu != vcpu || !view->dropped) {\n\t\t\tif (view->vcpu < 0)\n\t\t\t\tview->dropped = 0;\n"
+        "\t\t\tcontinue;\n\t\t}\n"),
+    "a flush of its own goes to another vCPU's views": (
+        "view.c", "if (view->vcpu != vcpu || !view->dropped)", "if (view->vcpu == vcpu || view->vcpu < 0 || !view->dropped)"),
+    "a flush of its own is not noted": (
+        "view.c", "\t\tflush(ctx, view);\n\t\tview->dropped = 0;\n", "\t\tflush(ctx, view);\n"),
     "a drop is not remembered": (
         "view_private.h", "\tview->dropped = view->views->gen;\n", ""),
     # installs
@@ -344,7 +356,13 @@ MUTANTS = {
         "test_view_tlb.c", "\t\tif (w.p.tagged)\n\t\t\tv->want_flush = true;\n\t\tv->phase = 2;", "\t\tv->phase = 2;"),
     "caller: a new view without a flush (EPT)": (
         "test_view_tlb.c", "\t\t/* What the CPU remembers of the last that had this root's page. */\n"
-        "\t\trequest_flush(vcpu);\n", ""),
+        "\t\tmodel_tlb_flush_tag(&w.vcpu[vcpu].tlb, w.tag[vcpu][domain]);\n", ""),
+    "caller: a vCPU that comes to another CPU does not flush": (
+        "test_view_tlb.c", "\tv->away = tlb;\n\tv->want_flush = true;\n", "\tv->away = tlb;\n"),
+    "caller: what is flushed of its own is the view that is loaded (EPT)": (
+        "test_view_tlb.c", "w.tag[view->vcpu][view->domain]);", "tag_of(view->vcpu));"),
+    "caller: a flush of its own does nothing (EPT)": (
+        "test_view_tlb.c", "\tmodel_tlb_flush_tag(&w.vcpu[view->vcpu].tlb, w.tag[view->vcpu][view->domain]);\n", ""),
     "caller: views are told of a flush-current (EPT)": (
         "test_view_tlb.c", "(w.p.tagged || !v->want_flush_current)", "!v->want_flush_current"),
     "caller: a revoke flushes the loaded view only (EPT)": (

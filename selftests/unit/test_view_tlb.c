@@ -44,6 +44,7 @@ enum state {
 
 struct vcpu {
 	struct model_tlb tlb;
+	struct model_tlb away;		/* of the CPU that it was on before this one */
 	struct model_root *root;
 	enum state state;
 	unsigned int phase;
@@ -86,7 +87,7 @@ static struct world {
 	struct vcpu vcpu[MODEL_VCPUS];
 	struct unlinked unlinked;
 	u64 results[8];
-	u64 checks, weakened, destroyed;
+	u64 checks, weakened, destroyed, own_flushes, migrations;
 } w;
 
 static bool chance(unsigned int percent)
@@ -221,6 +222,21 @@ static void on_request(struct model_kvm *kvm, unsigned int vcpu, bool reload)
 	kick(vcpu);
 }
 
+static void flush_view(void *ctx, const struct chariot_view *view)
+{
+	CHECK(view->vcpu >= 0);
+	model_tlb_flush_tag(&w.vcpu[view->vcpu].tlb, w.tag[view->vcpu][view->domain]);
+}
+
+/* As chariot_flush_own() does where TLBs are tagged: at once, on the CPU that the vCPU is on. */
+static void flush_own(unsigned int vcpu)
+{
+	chariot_views_flush_own(&w.views, (s32)vcpu, flush_view, NULL);
+	for (unsigned int d = 1; d < MODEL_DOMAINS; d++)
+		CHECK(!w.view[vcpu][d] || !w.view[vcpu][d]->dropped);
+	w.own_flushes++;
+}
+
 static void on_acl_flush(struct model_acl *acl, unsigned int vcpu)
 {
 	request_flush(vcpu);
@@ -255,6 +271,14 @@ static void on_weaken(struct model_acl *acl, struct model_acl_op *op)
 	CHECK(!(op->dirty >> w.p.vcpus));
 	CHECK(vcpu < 0 || !(op->dirty & ~(1ul << vcpu)));
 	w.weakened += any;
+	/* It may be the vCPU's own thread that revokes, what it shares with nobody. */
+	for (vcpu = 0; vcpu < (s32)w.p.vcpus; vcpu++) {
+		if (!w.p.tagged || w.p.vcpus == 1 || op->dirty != 1ul << vcpu ||
+		    w.vcpu[vcpu].state == GUEST || chance(50))
+			continue;
+		flush_own(vcpu);
+		op->dirty = 0;
+	}
 }
 
 /* Whoever may have used @view. */
@@ -317,7 +341,7 @@ static struct chariot_view *get_view(unsigned int vcpu, unsigned int domain)
 	if (domain && w.p.tagged) {
 		w.tag[vcpu][domain] = w.free_tags[vcpu][--w.nr_free_tags[vcpu]];
 		/* What the CPU remembers of the last that had this root's page. */
-		request_flush(vcpu);
+		model_tlb_flush_tag(&w.vcpu[vcpu].tlb, w.tag[vcpu][domain]);
 	}
 	return view;
 }
@@ -497,9 +521,24 @@ static void tell(unsigned int vcpu)
 		model_acl_step(&w.acl);
 }
 
+/* The vCPU's thread goes to the CPU that it was on before: KVM flushes all there. */
+static void migrate(struct vcpu *v)
+{
+	struct model_tlb tlb = v->tlb;
+
+	v->tlb = v->away;
+	v->away = tlb;
+	v->want_flush = true;
+	w.migrations++;
+}
+
 static void step_exit(unsigned int vcpu)
 {
 	struct vcpu *v = &w.vcpu[vcpu];
+
+	/* Until the flushes that are served before the next entry it may go anywhere. */
+	if (v->phase < 3 && !ktap_below(200))
+		migrate(v);
 
 	switch (v->phase++) {
 	case 0:
@@ -656,6 +695,7 @@ static void simulate(const struct params *params)
 	for (i = 0; i < w.p.vcpus; i++) {
 		w.view[i][0] = w.view[0][0];
 		w.vcpu[i].tlb.format = w.p.format;
+		w.vcpu[i].away.format = w.p.format;
 		for (d = 1; d < MODEL_DOMAINS; d++)
 			w.free_tags[i][w.nr_free_tags[i]++] = d;
 		w.vcpu[i].state = EXIT;
@@ -702,6 +742,7 @@ static void simulate(const struct params *params)
 				chariot_view_destroy(w.view[i][d]);
 		chariot_view_cache_free(&v->cache);
 		model_tlb_free(&v->tlb);
+		model_tlb_free(&v->away);
 	}
 	chariot_view_destroy(w.view[0][0]);
 	CHECK_EQ(w.views.pages, 0);
@@ -713,7 +754,10 @@ static void simulate(const struct params *params)
 		  w.results[0], w.results[1], w.results[2], w.results[3], w.results[4]);
 	ktap_note("%llu of %llu revokes had to flush, %llu views destroyed, peak %llu pages",
 		  w.weakened, w.acl.revokes, w.destroyed, w.views.pages_peak);
+	ktap_note("%llu flushes of a vCPU's own views, %llu migrations", w.own_flushes, w.migrations);
 	/* Not vacuous: everything happened often. */
+	CHECK(!w.p.tagged || w.p.vcpus == 1 || w.own_flushes > w.p.steps / 10000);
+	CHECK(w.migrations > w.p.steps / 10000);
 	for (i = 0; i < MODEL_KINDS; i++)
 		CHECK(w.kvm.done[i] > w.p.steps / 50000);
 	CHECK(w.weakened > w.p.steps / 1000);
