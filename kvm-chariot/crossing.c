@@ -19,12 +19,15 @@ unsigned long chariot_load_root(struct chariot_vm *vm, struct kvm_vcpu *vcpu, un
 	u64 gen;
 	u32 cur;
 
-	/* Neither a nested guest's memory nor SMRAM is what the views describe. */
-	if (chariot_in_nested_guest(vcpu) || chariot_in_smm(vcpu))
+	/*
+	 * Neither a nested guest's memory nor SMRAM is what the views describe. And a
+	 * vCPU on its way to long mode (it was plugged in, or reset) runs no driver; KVM
+	 * builds a root anew, hence comes here, when it gets there.
+	 */
+	if (chariot_in_nested_guest(vcpu) || chariot_in_smm(vcpu) || !vm->mode->usable(vcpu))
 		return root;
 	if (vm->mode->by_gva)
-		return vm->mode->usable(vcpu) ?
-		       chariot_shadow_load_root(vm, vcpu, root, level) : root;
+		return chariot_shadow_load_root(vm, vcpu, root, level);
 
 	/*
 	 * KVM serves this request after the load and before it enters the

@@ -131,6 +131,9 @@ static void on_emulator_write(struct chariot_hook *hook, struct pt_regs *regs)
 	cv = xa_load(&vm->vcpus, vcpu->vcpu_idx);
 	if (!cv || cv->in_write)
 		return;
+	/* It was reset, in a domain perhaps. */
+	if (!vm->mode->usable(vcpu))
+		return;
 	if (cv->judging ||
 	    (chariot_vm_in_views(vm) && READ_ONCE(cv->cur) != CHARIOT_KERNEL_DOMAIN))
 		chariot_hook_redirect(hook, regs);

@@ -601,7 +601,7 @@ int chariot_page_fault(struct kvm_vcpu *vcpu, gpa_t addr, u64 error_code, void *
 		return kvm_mmu_page_fault(vcpu, addr, error_code, insn, insn_len);
 
 	f.vm = chariot_vm_get(vcpu->kvm);
-	if (f.vm && f.vm->mode->by_gva && !f.vm->mode->usable(vcpu)) {
+	if (f.vm && !f.vm->mode->usable(vcpu)) {
 		chariot_vm_put(f.vm);
 		f.vm = NULL;
 	}

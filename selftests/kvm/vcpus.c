@@ -225,4 +225,61 @@ TEST_F_TIMEOUT(vcpus, changes_in_smm, 600)
 	EXPECT_EQ(0, *word(self, FORBIDDEN));
 }
 
+/* Stores 0x5a at DS:0x100. */
+static const u8 real_mode_code[] = { 0xb0, 0x5a, 0xa2, 0x00, 0x01, 0xe6, PORT_SYNC };
+
+#define REAL_MODE	(GUEST_CPU + GUEST_CPU_SIZE + CPU_USER_STACK)
+
+static void to_real_mode(struct vcpu *vcpu, const struct kvm_sregs *long_mode)
+{
+	struct kvm_segment data = {
+		.selector = REAL_MODE >> 4, .base = REAL_MODE, .limit = 0xffff, .type = 3, .present = 1, .s = 1,
+	};
+	struct kvm_segment code = data;
+	struct kvm_regs regs = { .rflags = 2 };
+	struct kvm_sregs sregs = *long_mode;
+
+	code.type = 11;
+	sregs.cs = code;
+	sregs.ds = sregs.es = sregs.fs = sregs.gs = sregs.ss = data;
+	sregs.cr0 = 0x10;
+	sregs.cr3 = sregs.cr4 = sregs.efer = 0;
+	if (ioctl(vcpu->fd, KVM_SET_SREGS, &sregs) || ioctl(vcpu->fd, KVM_SET_REGS, &regs))
+		die("no real mode: %m");
+}
+
+/*
+ * A vCPU begins in real mode, and is reset into it, from a domain's view, too. It
+ * gets its way there, as on any VM; in long mode it is as isolated as others.
+ */
+TEST_F(vcpus, start_in_real_mode)
+{
+	struct vcpu *vcpu = vm_add_vcpu(&self->vm, 1);
+	struct kvm_sregs long_mode;
+	unsigned int turn;
+
+	ASSERT_EQ(0, ioctl(vcpu->fd, KVM_GET_SREGS, &long_mode));
+	memcpy(vm_at(&self->vm, REAL_MODE), real_mode_code, sizeof(real_mode_code));
+	post_cpu(self, 1);
+	for (turn = 1; turn <= vm_turns(5); turn++) {
+		volatile u8 *stored = vm_at(&self->vm, REAL_MODE + 0x100);
+
+		*stored = 0;
+		to_real_mode(vcpu, &long_mode);
+		vm_alive();
+		ASSERT_EQ(KVM_EXIT_IO, vcpu_run(vcpu));
+		ASSERT_EQ(PORT_SYNC, vcpu->run->io.port);
+		EXPECT_EQ(0x5a, *stored);
+		EXPECT_EQ(0, chariot_drain_events(&self->c));
+
+		ASSERT_EQ(0, ioctl(vcpu->fd, KVM_SET_SREGS, &long_mode));
+		*word(self, FORBIDDEN) = 1;
+		vcpu_call(vcpu, g_dom1_store, dm(FORBIDDEN), 2);
+		EXPECT_EQ(1, *word(self, FORBIDDEN));
+		EXPECT_EQ(1, chariot_drain_events(&self->c));
+		vcpu_call(vcpu, g_dom1_store, dm(OWN(0)), turn);
+		EXPECT_EQ(turn, *word(self, OWN(0)));
+	}
+}
+
 TEST_HARNESS_MAIN
