@@ -200,6 +200,13 @@ static enum chariot_derive derive(struct chariot_fault *f, const struct chariot_
 	trace_chariot_fill(f->vcpu->vcpu_id, f->domain, gfn_to_gpa(leaf->gfn), level, rights, done);
 	switch (done) {
 	case CHARIOT_INSTALL_FLUSH:
+		/*
+		 * By gva the law would not ask for it: what the TLB still has is what the
+		 * guest, which has not flushed either, would have in it on stock KVM, and a
+		 * revoke finds that the view dropped something. But a leaf that is split
+		 * must go: CPUs with Intel's erratum of two page sizes for one address
+		 * (INTEL-SA-00210) stop when they fetch instructions by both.
+		 */
 		if (f->domain || vm->mode->by_gva)
 			vm->mode->flush_loaded(f->vcpu);
 		else
