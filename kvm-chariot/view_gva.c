@@ -13,7 +13,8 @@
 
 /*
  * @view->views->lock must be held, and gen raised. [gfn, gfn + nr) are the guest's
- * pages, which any leaf may map.
+ * pages, which any leaf may map. In the kernel's direct map, where nearly all that a
+ * driver writes lies, neighbours map neighbours: most tables have nothing that is near.
  */
 void chariot_view_drop_gfns(struct chariot_view *view, u64 gfn, u64 nr, unsigned int rights)
 {
@@ -25,10 +26,12 @@ void chariot_view_drop_gfns(struct chariot_view *view, u64 gfn, u64 nr, unsigned
 	lockdep_assert_held(&view->views->lock);
 
 	list_for_each_entry_safe(table, next, &view->live, link) {
+		if (table->gfns_first >= gfn + nr || table->gfns_end <= gfn)
+			continue;
 		pages = level_pages(table->level);
 		for (i = 0, left = table->leaves; left; i++) {
 			entry = table->entries[i];
-			if (!is_leaf(ops, entry, table->level))
+			if (entry == ops->empty || !is_leaf(ops, entry, table->level))
 				continue;
 			left--;
 			if (table->gfns[i] < gfn + nr && table->gfns[i] + pages > gfn &&

@@ -25,7 +25,9 @@
 struct chariot_view_table {
 	struct list_head link;		/* chariot_view.live or .empty, or the caller's list */
 	u64 *entries;
-	u64 *gfns;			/* by_gva: the guest's page that each leaf maps */
+	/* by_gva: the guest's page that each leaf maps; and which no leaf reaches beyond */
+	u64 *gfns;
+	u64 gfns_first, gfns_end;
 	u64 first;			/* what its first entry maps; set when it is linked, */
 	int level;			/* of its entries, too */
 	unsigned int leaves;		/* present leaves in this table */
@@ -99,17 +101,27 @@ static inline u64 derive_leaf(const struct chariot_entry_ops *ops, u64 gfn, int 
 	return ops->derive(kvm_entry, pa, level, rights);
 }
 
-/* @view->views->lock must be held. The leaf at @slot maps the guest's page @target (by_gva). */
+/*
+ * @view->views->lock must be held. The leaf at @slot, not counted yet if it is new, maps
+ * the guest's page @target (by_gva).
+ */
 static inline void note_target(struct chariot_view *view, u64 *slot, u64 target)
 {
 	struct chariot_view_table *table;
+	u64 pages;
 
 	lockdep_assert_held(&view->views->lock);
 
 	if (!view->views->by_gva)
 		return;
 	table = table_of((u64 *)((unsigned long)slot & PAGE_MASK));
-	table->gfns[slot - table->entries] = target & ~(level_pages(table->level) - 1);
+	pages = level_pages(table->level);
+	target &= ~(pages - 1);
+	table->gfns[slot - table->entries] = target;
+	if (!table->leaves || target < table->gfns_first)
+		table->gfns_first = target;
+	if (!table->leaves || target + pages > table->gfns_end)
+		table->gfns_end = target + pages;
 }
 
 /* view.c. All need views->lock, and gen raised, but the last, which takes the lock. */

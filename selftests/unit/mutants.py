@@ -299,7 +299,13 @@ MUTANTS = {
     "shadow: revokes take the virtual address for the guest's": (
         "view.c", "\tif (view->views->by_gva)\n\t\tchariot_view_drop_gfns(", "\tif (0)\n\t\tchariot_view_drop_gfns("),
     "shadow: leaves do not remember the guest's page": (
-        "view_private.h", "\ttable->gfns[slot - table->entries] = target & ~(level_pages(table->level) - 1);\n", ""),
+        "view_private.h", "\ttable->gfns[slot - table->entries] = target;\n", ""),
+    "shadow: a table does not know that its leaves reach further down": (
+        "view_private.h", "if (!table->leaves || target < table->gfns_first)", "if (!table->leaves)"),
+    "shadow: a table does not know that its leaves reach further up": (
+        "view_private.h", "if (!table->leaves || target + pages > table->gfns_end)", "if (!table->leaves)"),
+    "shadow: a table's last page is beyond it": (
+        "view_gva.c", "table->gfns_end <= gfn)", "table->gfns_end <= gfn + 1)"),
     "shadow: a view keeps its leaves for another root": (
         "view_gva.c", "\t\tchariot_view_drop_all(view);\n\t\tview->base = base;", "\t\tview->base = base;"),
     "shadow: installs do not look at the root": (
