@@ -8,7 +8,7 @@
 cd "$(dirname "$0")" || exit 1
 
 PROGRAMS="attach ring events acl_edges page_tables crossings stack text delivery mmio memslots dirty_log dirty_ring reclaim accessed userfault vcpus nested smp stress lifecycle paging_mode stale unload"
-SECONDS_MAX=$((180 * ${CHARIOT_TURNS:-1}))
+SECONDS_MAX=$((180 * ${CHARIOT_TURNS:-1} * ${CHARIOT_SLOWNESS:-1}))
 
 [ $# -gt 0 ] && PROGRAMS=$*
 [ -e /dev/chariot ] || [ -z "$CHARIOT_KO" ] || insmod "$CHARIOT_KO"

@@ -333,7 +333,7 @@ void chariot_wait_violations(struct chariot *c, u64 violations)
 {
 	unsigned int i;
 
-	for (i = 0; i < VM_SECONDS * 1000; i++) {
+	for (i = 0; i < vm_looks(); i++) {
 		if (chariot_stats(c).violations >= violations)
 			return;
 		sleep_ms(1);
@@ -419,6 +419,9 @@ unsigned int host_complaints(void)
 			continue;
 		line[got] = 0;
 		text = strchr(line, ';') ?: line;
+		/* Whose race it is, only the lines that follow tell: the lab judges that. */
+		if (strstr(text, "BUG: KCSAN"))
+			continue;
 		for (i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
 			if (strstr(text, words[i])) {
 				fprintf(stderr, "# host: %s", text + 1);

@@ -454,11 +454,36 @@ void sleep_ms(unsigned int ms)
 		;
 }
 
+/* A factor from the environment, or 1. */
+static unsigned int factor(const char *name)
+{
+	const char *value = getenv(name);
+
+	return value && atoi(value) > 0 ? atoi(value) : 1;
+}
+
 unsigned int vm_turns(unsigned int usual)
 {
-	const char *factor = getenv("CHARIOT_TURNS");
+	return usual * factor("CHARIOT_TURNS");
+}
 
-	return factor && atoi(factor) > 0 ? usual * atoi(factor) : usual;
+static unsigned int slowness(void)
+{
+	return factor("CHARIOT_SLOWNESS");
+}
+
+unsigned int vm_looks(void)
+{
+	return VM_SECONDS * 1000 * slowness();
+}
+
+unsigned int __real_alarm(unsigned int seconds);
+unsigned int __wrap_alarm(unsigned int seconds);
+
+/* Linked in place of alarm(), with which the harness limits time, too. */
+unsigned int __wrap_alarm(unsigned int seconds)
+{
+	return __real_alarm(seconds * slowness());
 }
 
 void vm_alive(void)
@@ -471,7 +496,7 @@ u64 wait_change(volatile u64 *word, u64 old)
 	unsigned int i;
 
 	vm_alive();
-	for (i = 0; i < VM_SECONDS * 1000; i++) {
+	for (i = 0; i < vm_looks(); i++) {
 		u64 now = *word;
 
 		if (now != old)

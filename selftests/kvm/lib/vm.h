@@ -139,6 +139,12 @@ extern void (*vm_out_of_time)(void);
 /* How often a test does something: @usual times what CHARIOT_TURNS in the environment says (default 1). */
 unsigned int vm_turns(unsigned int usual);
 
+/*
+ * How often to look with a sleep_ms(1) in between: VM_SECONDS in all. They last CHARIOT_SLOWNESS times as long if that is in
+ * the environment, as all time limits of the tests do.
+ */
+unsigned int vm_looks(void);
+
 /* Something came forward: VM_SECONDS begin again. The calls and waits below do it themselves. */
 void vm_alive(void);
 /* Waits (up to VM_SECONDS) until *word differs from old; returns the new value. */
