@@ -47,7 +47,7 @@ class BochsHost(host.LabHost):
             except OSError as error:
                 self.stop()
                 raise Failed(f"Bochs does not start: {self.run_folder / 'emulator.log'}") from error
-        if self._answer(BOOT_SECONDS) != "ready":
+        if self._answer(BOOT_SECONDS * self.machine.slowness) != "ready":
             self.stop()
             raise Failed(f"the lab host on Bochs did not boot: {self.run_folder / 'host-console.log'}")
         say(f"lab host on Bochs up in {time.monotonic() - begin:.0f} s ({self.run_folder.name})")
@@ -94,6 +94,7 @@ class BochsHost(host.LabHost):
 
     def run(self, name, command, seconds, progress=None):
         """Runs a shell command in the lab host; see LabHost.run(). seconds are of the lab host's time."""
+        seconds *= self.machine.slowness
         self.folder = self.run_folder / name
         self.folder.mkdir(exist_ok=True)
         self.port.sendall(f"run {name} {seconds} {command}\n".encode())

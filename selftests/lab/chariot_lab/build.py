@@ -66,9 +66,8 @@ def module(folder, kernel, flags="", to=None, quiet=False):
     copy = place / folder
     _mirror_sources(paths.SOURCE / folder, copy)
     _mirror_sources(paths.SOURCE / "include", place / "include")
-    chroot.run(f"make -j{JOBS} -C /lib/modules/{kernel.release}/build M={chroot.inside(copy)} {flags} modules",
-               place / f"{folder}.log", f"building {folder} for kernel {kernel.name}", quiet=quiet,
-               tree=kernel.tree)
+    chroot.run(f"make -j{JOBS} -C {kernel.build_folder} M={chroot.inside(copy)} {flags} modules", place / f"{folder}.log",
+               f"building {folder} for kernel {kernel.name}", quiet=quiet, tree=kernel.tree, mounts=kernel.mounts)
     return copy / MODULES[folder]
 
 

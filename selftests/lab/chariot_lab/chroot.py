@@ -16,15 +16,21 @@ def inside(path):
     return f"{INSIDE}/{path.relative_to(paths.SOURCE)}"
 
 
-def run(command, log, what, quiet=False, tree=None):
-    """Runs a shell command in a tree (default: the build tree), in the folder of the sources."""
+def run(command, log, what, quiet=False, tree=None, mounts=None):
+    """
+    Runs a shell command in a tree (default: the build tree), in the folder of the sources.
+
+    mounts: more folders that it sees, with where it sees them.
+    """
     if os.geteuid() != 0:
         raise Failed(f"{what} needs root (chroot)")
     tree = tree or provision.build_tree()
-    (tree / INSIDE.lstrip("/")).mkdir(exist_ok=True)
+    mounts = {paths.SOURCE: INSIDE} | (mounts or {})
+    for where in mounts.values():
+        (tree / where.lstrip("/")).mkdir(exist_ok=True)
     quoted = shlex.quote(str(tree))
-    script = (f"set -e; mount --make-rprivate /; mount --bind {shlex.quote(str(paths.SOURCE))} {quoted}{INSIDE}; "
-              f"mount -t proc proc {quoted}/proc; mount --rbind /dev {quoted}/dev; "
+    binds = "".join(f"mount --bind {shlex.quote(str(folder))} {quoted}{where}; " for folder, where in mounts.items())
+    script = (f"set -e; mount --make-rprivate /; {binds}mount -t proc proc {quoted}/proc; mount --rbind /dev {quoted}/dev; "
               f"exec chroot {quoted} /bin/sh -c {shlex.quote(f'cd {INSIDE} && {command}')}")
     env = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "HOME": "/root", "LC_ALL": "C.UTF-8",
            "KBUILD_BUILD_USER": "chariot", "KBUILD_BUILD_HOST": "lab"}

@@ -157,7 +157,7 @@ class LabHost:
                     raise Failed(f"the lab host's QEMU does not start: "
                                  f"{(self.run_folder / 'qemu.log').read_text()}") from error
                 time.sleep(0.05)
-        if self._answer(BOOT_SECONDS) != "ready":
+        if self._answer(BOOT_SECONDS * self.machine.slowness) != "ready":
             self.stop()
             raise Failed(f"the lab host did not boot: {self.run_folder / 'host-console.log'}")
         kind = "" if self.machine.usual() else f" of the kind {self.machine}"
@@ -187,8 +187,10 @@ class LabHost:
         """
         Runs a shell command in the lab host, with its output in <run folder>/<name>/output.
 
-        Returns its exit status (124: out of time), or None when the lab host died or hung.
+        seconds is what it may take on one of Debian's kernels. Returns its exit status (124: out of time), or None when the
+        lab host died or hung.
         """
+        seconds *= self.machine.slowness
         (self.run_folder / name).mkdir(exist_ok=True)
         self.port.sendall(f"run {name} {seconds} {command}\n".encode())
         answer = self._answer(seconds + 30, progress)

@@ -162,7 +162,7 @@ def guest_initramfs(to, kernel=None, agent=None, extra=()):
 
 
 def _image_key(kernel):
-    made_of = [provision.tree_key("lab-host"), provision.tree_key(kernel.tree_name), kernel.release,
+    made_of = [provision.tree_key("lab-host"), kernel.key, kernel.release,
                *HOST_MODULE_FOLDERS, "2"]
     return hashlib.sha256("\n".join(made_of).encode()).hexdigest()[:12]
 

@@ -1,13 +1,13 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """
-The kernels that a lab host can run, each Debian's own, from a tree that also builds modules for it.
+The kernels that a lab host can run: each Debian's own, from a tree that also builds modules for it, and the debug kernels.
 
 The lab host's user space is Debian 13's whichever kernel it runs. Lab guests run Debian 13's kernel, or another of GUESTS.
 """
 
 from dataclasses import dataclass
 
-from . import provision
+from . import debug_kernel, provision
 from .progress import Failed
 
 
@@ -18,6 +18,13 @@ class Kernel:
     name: str
     tree_name: str
     about: str
+    #: how many times as long as on Debian's kernels something may take
+    slowness: int = 1
+
+    @property
+    def key(self):
+        """Changes when the kernel does."""
+        return provision.tree_key(self.tree_name)
 
     @property
     def tree(self):
@@ -52,12 +59,60 @@ class Kernel:
         """The folder of its modules."""
         return self.tree / "lib/modules" / self.release
 
+    @property
+    def build_folder(self):
+        """Where its tree finds what modules for it are built with."""
+        return f"/lib/modules/{self.release}/build"
 
-KERNELS = {kernel.name: kernel for kernel in (
-    Kernel("6.12", "build-tree", "Debian 13"),
-    Kernel("6.1", "kernel-6.1", "Debian 12"),
-    Kernel("backports", "kernel-backports", "the newest of Debian 13's backports"),
-)}
+    @property
+    def mounts(self):
+        """What its tree must see besides for that; see chroot.py."""
+        return {}
+
+
+@dataclass(frozen=True)
+class DebugKernel(Kernel):
+    """Debian 13's source in a configuration that looks for faults; built when it is not in the cache."""
+
+    @property
+    def key(self):
+        return debug_kernel.key(self.name)
+
+    @property
+    def release(self):
+        return next((debug_kernel.build(self.name) / "modules").iterdir()).name
+
+    @property
+    def version(self):
+        """The version of Debian's source."""
+        return debug_kernel.version()
+
+    @property
+    def image(self):
+        return debug_kernel.build(self.name) / "vmlinuz"
+
+    @property
+    def modules(self):
+        return debug_kernel.build(self.name) / "modules" / self.release
+
+    @property
+    def build_folder(self):
+        return debug_kernel.BUILD_FOLDER
+
+    @property
+    def mounts(self):
+        return {debug_kernel.build(self.name) / "build": debug_kernel.BUILD_FOLDER}
+
+
+def _by_name(*kernels):
+    return {kernel.name: kernel for kernel in kernels}
+
+
+DEBIAN = _by_name(Kernel("6.12", "build-tree", "Debian 13"), Kernel("6.1", "kernel-6.1", "Debian 12"),
+                  Kernel("backports", "kernel-backports", "the newest of Debian 13's backports"))
+DEBUG = _by_name(DebugKernel("debug-kasan", "build-tree", "6.12 with lockdep, KASAN, UBSAN and kmemleak", 5),
+                 DebugKernel("debug-kcsan", "build-tree", "6.12 with KCSAN", 5))
+KERNELS = DEBIAN | DEBUG
 #: of lab hosts and lab guests when nobody says otherwise
 USUAL = "6.12"
 #: those that lab guests can run: the agent is built for each

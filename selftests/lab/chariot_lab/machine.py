@@ -48,7 +48,12 @@ class Machine:
     def kernel_words(self):
         """What host-init finds on the kernel's command line."""
         mode = MODES[self.mode]
-        return [f"lab.tdp={int(mode.tdp)}", *mode.words]
+        return [f"lab.tdp={int(mode.tdp)}", f"lab.slowness={self.slowness}", *mode.words]
+
+    @property
+    def slowness(self):
+        """By how much it lengthens time limits."""
+        return self.kernel.slowness
 
     def intel(self):
         """Whether its processor is Intel's, which Bochs emulates; QEMU emulates AMD's."""

@@ -8,7 +8,7 @@ Whatever runs a scenario notes its outcome (outcomes.py), so that the table can 
 import dataclasses
 
 from . import build, ktap, machine, outcomes, paths, quality, runner, table
-from .kernels import KERNELS
+from .kernels import DEBIAN
 from .progress import say
 
 PAGE = paths.SOURCE / "docs" / "matrix.md"
@@ -33,7 +33,7 @@ def tests():
     return [MAIN_JOB, *(name for name in table.scenarios() if name.startswith("kvm-"))]
 
 
-def _scenario(mode, name):
+def scenario(mode, name):
     """The scenario that is the test called name in that mode."""
     if machine.MODES[mode].intel and name == MAIN_JOB:
         name = f"ept-{name}"
@@ -60,10 +60,10 @@ def _cell(entry, reasons):
 def page():
     """The table, as docs/matrix.md has it."""
     notes, reasons, lines = outcomes.all_noted(), [], [HEAD]
-    columns = [(mode, kernel) for mode in machine.MODES for kernel in KERNELS]
+    columns = [(mode, kernel) for mode in machine.MODES for kernel in DEBIAN]
     lines += ["| kernel | Debian's package | host module built with W=1 and sparse |", "| --- | --- | --- |"]
     ran = {kernel for _, kernel, _ in notes}
-    for name, kernel in KERNELS.items():
+    for name, kernel in DEBIAN.items():
         lines.append(f"| {name} | {kernel.version if name in ran else 'not run'} | "
                      f"{_cell(notes.get(('', name, WARNINGS)), reasons)} |")
     for mode in machine.MODES:
@@ -84,13 +84,13 @@ def run(modes, kernel_names, names, jobs, keep):
         outcomes.FILE.unlink(missing_ok=True)
     build.products(["qemu", "kselftests"])
     good = True
-    for kernel_name in kernel_names or KERNELS:
-        build.products(["modules"], keep_going=True, kernel=KERNELS[kernel_name])
-        warnings = quality.module_warnings("kvm-chariot", KERNELS[kernel_name])
+    for kernel_name in kernel_names or DEBIAN:
+        build.products(["modules"], keep_going=True, kernel=DEBIAN[kernel_name])
+        warnings = quality.module_warnings("kvm-chariot", DEBIAN[kernel_name])
         outcomes.note(machine.Machine("", kernel_name), WARNINGS, [warnings])
         good = good and warnings.outcome == ktap.PASSED
         for mode in modes or machine.MODES:
-            scenarios = [_scenario(mode, name) for name in names or tests()]
+            scenarios = [scenario(mode, name) for name in names or tests()]
             say(f"{mode}, kernel {kernel_name}: {len(scenarios)} tests")
             done = runner.Runner(scenarios, jobs, machine=machine.Machine(mode, kernel_name)).run()
             good = good and not any(r.outcome == ktap.FAILED for r in done)
