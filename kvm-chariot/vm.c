@@ -30,7 +30,8 @@ struct chariot_vm *chariot_vm_find_rcu(struct kvm *kvm)
 {
 	struct chariot_vm *vm;
 
-	hash_for_each_possible_rcu(chariot_vms, vm, node, (unsigned long)kvm) {
+	hash_for_each_possible_rcu(chariot_vms, vm, node, (unsigned long)kvm,
+				   lockdep_is_held(&chariot_vms_lock)) {
 		if (vm->kvm == kvm)
 			return vm;
 	}
