@@ -57,6 +57,18 @@ def _cell(entry, reasons):
     return f"{outcome} ({reasons.index(why) + 1})"
 
 
+def _trees(notes):
+    """Which sources the table speaks of: runs that were kept may be older than the others."""
+    trees = {}
+    for (mode, kernel, test), entry in notes.items():
+        if mode and test in tests():
+            trees.setdefault(entry.get("tree") or "unknown", {}).setdefault((mode, kernel), []).append(test)
+    lines = ["## Commits", "", "The sources that were run; + stands for changes on top.", ""]
+    for name, cells in trees.items():
+        lines.append(f"- {name}: " + ", ".join(f"{mode} {kernel} ({len(ran)})" for (mode, kernel), ran in sorted(cells.items())))
+    return lines
+
+
 def page():
     """The table, as docs/matrix.md has it."""
     notes, reasons, lines = outcomes.all_noted(), [], [HEAD]
@@ -73,7 +85,7 @@ def page():
         for test in tests():
             cells = [_cell(notes.get((mode, kernel, test)), reasons) for kernel in here]
             lines.append(f"| {test} | " + " | ".join(cells) + " |")
-    lines += ["", "## Reasons", ""]
+    lines += ["", *_trees(notes), "", "## Reasons", ""]
     lines += [f"{number}. {why}" for number, why in enumerate(reasons, 1)]
     return "\n".join(lines) + "\n"
 

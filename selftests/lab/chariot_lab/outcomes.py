@@ -1,14 +1,27 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Remembers what became of each test on each kind of machine, for the matrix."""
 
+import functools
 import json
 import re
+import subprocess
 
 from . import ktap, paths
 
 #: the runner's own test, which every scenario has
 CLEAN_LOGS = "kernel logs clean"
 FILE = paths.LAB_BUILD / "outcomes.jsonl"
+#: what is tested, as opposed to what is written about it
+TESTED = ["kvm-chariot", "guest-agent", "qemu-chariot", "include", "selftests"]
+
+
+@functools.cache
+def tree():
+    """The commit of the sources, with a + when they differ from it; empty when there is no git."""
+    def git(*words):
+        done = subprocess.run(["git", "-C", paths.SOURCE, *words], capture_output=True, text=True, check=False)
+        return done.stdout.strip()
+    return git("log", "-1", "--format=%h") + ("+" if git("status", "--porcelain", "-uno", "--", *TESTED) else "")
 
 
 def plain_name(scenario):
@@ -19,7 +32,7 @@ def plain_name(scenario):
 
 def note(kind, scenario, results):
     """Remembers what became of a scenario on that kind of machine."""
-    entry = {"mode": kind.mode, "kernel": kind.kernel_name, "test": plain_name(scenario),
+    entry = {"mode": kind.mode, "kernel": kind.kernel_name, "test": plain_name(scenario), "tree": tree(),
              "passed": sum(r.outcome == ktap.PASSED and not r.name.endswith(CLEAN_LOGS) for r in results),
              "failed": [r.name for r in results if r.outcome == ktap.FAILED],
              "skipped": [r.reason or r.name for r in results if r.outcome == ktap.SKIPPED]}
