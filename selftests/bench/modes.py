@@ -7,6 +7,7 @@ What each mode printed is kept, so that a single one can be measured again.
 
 import json
 import re
+import subprocess
 
 from chariot_lab import bochs_host, paths
 from chariot_lab.machine import MODES, Machine
@@ -69,13 +70,21 @@ def _rows(text):
     return [tuple(line.split("\t")) for line in text.splitlines() if line.count("\t") == 2]
 
 
+def _module_state():
+    """Which kvm-chariot it is: the commit that changed it last, + if there is more than that."""
+    def git(*words):
+        return subprocess.run(["git", *words, "--", "kvm-chariot"], cwd=paths.SOURCE, capture_output=True, text=True,
+                              check=False).stdout.strip()
+    return git("log", "-1", "--format=%h") + ("+" if git("status", "--short") else "")
+
+
 def measure(mode, in_lab_host):
     """All rows of a mode; a row that could not be had says why."""
     program = "insmod /lab/modules/kvm-chariot.ko && /lab/bench/host_cost && /lab/bench/mode_cost"
     lab_host = bochs_host.lab_host("costs", Machine(mode))
     good = in_lab_host(lab_host, "costs", program, SECONDS)
     text = (lab_host.run_folder / "costs" / "output").read_text()
-    return good, _event_rows(text) + _rows(text)
+    return good, [("what was measured: kvm-chariot as of", "commit", _module_state())] + _event_rows(text) + _rows(text)
 
 
 def _number(cell):
@@ -96,7 +105,7 @@ def _table(kept):
     for rows in kept.values():
         for what, counted, _ in rows:
             order.setdefault((what, counted))
-    by_mode = {mode: {(what, counted): cell if counted == "ticks" else _number(cell) for what, counted, cell in rows}
+    by_mode = {mode: {(what, counted): cell if counted in ("commit", "ticks") else _number(cell) for what, counted, cell in rows}
                for mode, rows in kept.items()}
     lines = ["| | counted | " + " | ".join(MODES) + " |", "| --- | --- |" + " ---: |" * len(MODES)]
     before = None
