@@ -27,7 +27,7 @@ CONFIGURE=(
     --target-list=x86_64-softmmu
     --without-default-features --without-default-devices
     --with-devices-x86_64=chariot
-    --enable-kvm --enable-tcg --enable-slirp --enable-seccomp
+    --enable-kvm --enable-tcg --enable-plugins --enable-slirp --enable-seccomp
     --enable-vhost-kernel --enable-vhost-net --enable-tools --enable-pixman
     --enable-virtfs --enable-attr --enable-malloc-trim --enable-membarrier
     --enable-werror --disable-docs --disable-gio --disable-download --disable-install-blobs
@@ -50,7 +50,8 @@ usage: $0 --tree DIR --prefix DIR [--cache DIR] [--check]
        $0 --key | --base-key
   --tree DIR    Debian 13 tree with QEMU's build dependencies
   --prefix DIR  where to install (bin/qemu-system-x86_64, bin/qemu-img,
-                share/qemu); may be moved as a whole afterwards
+                share/qemu, include/qemu-plugin.h); may be moved as a whole
+                afterwards
   --patched F   install instead the same QEMU with the patch F applied (the
                 lab's own emulator: selftests/lab/emulator.patch)
   --cache DIR   default: \${CHARIOT_CACHE:-~/.cache/chariot}
@@ -233,7 +234,7 @@ build_patched() {
 # Installs in "$1" what is newer than there.
 install_to() {
     local bin=$1/bin share=$1/share/qemu program rom
-    mkdir -p "$bin" "$share"
+    mkdir -p "$bin" "$share" "$1/include"
     for program in qemu-system-x86_64 qemu-img; do
         [ "$cache/build/$program" -nt "$bin/$program" ] || continue
         # A running VM keeps the file that it was started from.
@@ -244,6 +245,7 @@ install_to() {
     for rom in "${FIRMWARE[@]}"; do
         put "$cache/firmware/$rom" "$share/$(basename "$rom")"
     done
+    put "$cache/src/include/qemu/qemu-plugin.h" "$1/include/qemu-plugin.h"
     key >"$share/chariot-key"
 }
 
