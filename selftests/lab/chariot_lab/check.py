@@ -4,7 +4,7 @@
 import sys
 import threading
 
-from . import bochs, build, host, kernels, ktap, mutants, paths, provision, quality, runner, table
+from . import bochs, build, host, kernels, ktap, mutants, oracle, paths, provision, quality, runner, table
 from .progress import Failed, say, step
 
 
@@ -34,8 +34,11 @@ def _qemu():
     return results
 
 
-def _emulator():
-    return [] if host.nested_kvm() else _built("the lab's emulator", build.emulator)
+def _emulator(target):
+    results = [] if host.nested_kvm() else _built("the lab's emulator", build.emulator)
+    if any(scenario.oracle for scenario in _chosen(target)):
+        results += _built("the oracle's plugin", oracle.plugin)
+    return results
 
 
 def _modules():
@@ -53,7 +56,7 @@ def _sources():
 
 def _unit():
     results = []
-    for folder in ("inject", "unit"):
+    for folder in ("inject", "oracle", "unit"):
         with step(f"tests of selftests/{folder}"):
             results += ktap.parse(folder, build.unit_tests(folder))
     return results
@@ -88,10 +91,13 @@ def _provision():
 TARGETS = {"check": ["check"], "long": ["check", "long"], "full": ["check", "long", "full"]}
 
 
+def _chosen(target):
+    return [s for s in table.scenarios().values() if set(s.runs) & set(TARGETS[target])]
+
+
 def _scenarios(target, jobs):
     build.products(["none"])
-    chosen = [s for s in table.scenarios().values() if set(s.runs) & set(TARGETS[target])]
-    return runner.Runner(chosen, jobs).run()
+    return runner.Runner(_chosen(target), jobs).run()
 
 
 def _all(target, jobs):
@@ -101,7 +107,7 @@ def _all(target, jobs):
     # These builds are long and share nothing with the checks that need no lab.
     other = []
     thread = threading.Thread(target=lambda: other.extend(
-        _safely("QEMU", _qemu) + _safely("emulator", _emulator) + _safely("Bochs", lambda: _built("Bochs", bochs.build))))
+        _safely("QEMU", _qemu) + _safely("emulator", lambda: _emulator(target)) + _safely("Bochs", lambda: _built("Bochs", bochs.build))))
     thread.start()
     results += _safely("sources", _sources)
     results += _safely("modules", _modules)

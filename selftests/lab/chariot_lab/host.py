@@ -10,7 +10,7 @@ import sys
 import time
 from pathlib import Path
 
-from . import build, image, kernels, paths, provision, table
+from . import build, image, kernels, oracle, paths, provision, table
 from .machine import Machine
 from .progress import Failed, say
 from .table import HOST_MODULE
@@ -32,7 +32,7 @@ def nested_kvm():
     return any(n.exists() and n.read_text().strip() in ("1", "Y") for n in nested)
 
 
-def emulator():
+def emulator(hardware):
     """
     The outer QEMU, run with the libraries of the lab host's tree: Debian 13's, and where it has to emulate the processor the
     same built with the lab's corrections of its SVM (emulator.patch).
@@ -43,14 +43,14 @@ def emulator():
     """
     tree = provision.tree("lab-host")
     libraries = f"{tree}/usr/lib/x86_64-linux-gnu:{tree}/lib/x86_64-linux-gnu"
-    qemu = tree / "usr/bin/qemu-system-x86_64" if nested_kvm() else build.emulator() / "bin/qemu-system-x86_64"
+    qemu = tree / "usr/bin/qemu-system-x86_64" if hardware else build.emulator() / "bin/qemu-system-x86_64"
     return [tree / "lib64/ld-linux-x86-64.so.2", "--library-path", libraries, qemu,
             "-L", tree / "usr/share/qemu", "-L", tree / "usr/share/seabios"]
 
 
-def acceleration():
+def acceleration(hardware):
     """The outer QEMU's options for a lab host with KVM inside."""
-    if nested_kvm():
+    if hardware:
         return ["-accel", "kvm", "-cpu", "host"]
     return ["-accel", "tcg,thread=multi,tb-size=1024", "-cpu", "max,+svm,+npt"]
 
@@ -58,10 +58,11 @@ def acceleration():
 def qemu_command(run, mode, machine):
     """The outer QEMU's command line; run is the folder that the lab host sees as /out."""
     root = image.host_image(machine.kernel)
+    hardware = nested_kvm() and not machine.oracle
     append = ["console=ttyS0", "mitigations=off", "quiet", "panic=-1", "oops=panic", "nokaslr", "kfence.sample_interval=100",
               "watchdog_thresh=60", "rcupdate.rcu_cpu_stall_timeout=120", f"lab.mode={mode}",
-              f"lab.emulated={0 if nested_kvm() else 1}", *machine.kernel_words()]
-    command = [*emulator(), *acceleration(), "-smp", "2", "-m", MEMORY, "-nodefaults", "-no-user-config",
+              f"lab.emulated={0 if hardware else 1}", *machine.kernel_words()]
+    command = [*emulator(hardware), *acceleration(hardware), "-smp", "1" if machine.oracle else "2", "-m", MEMORY, "-nodefaults", "-no-user-config",
                "-display", "none", "-no-reboot", "-kernel", machine.kernel.image,
                "-initrd", image.host_initrd(machine.kernel), "-append", " ".join(append),
                "-drive", f"file={root},if=none,id=root,format=raw,snapshot=on,cache=unsafe",
@@ -70,6 +71,8 @@ def qemu_command(run, mode, machine):
                "-device", "virtio-9p-pci,fsdev=lab,mount_tag=lab",
                "-fsdev", f"local,id=out,path={run},security_model=none,multidevs=remap",
                "-device", "virtio-9p-pci,fsdev=out,mount_tag=out"]
+    if machine.oracle:
+        command += oracle.options(run)
     if mode != "commands":
         command += ["-serial", "mon:stdio"]
     else:

@@ -32,6 +32,8 @@ class Machine:
 
     mode: str = "npt"
     kernel_name: str = kernels.USUAL
+    #: the emulator writes down what lab guests' modules store (oracle.py); then it has one processor
+    oracle: bool = False
 
     @property
     def kernel(self):
@@ -43,7 +45,7 @@ class Machine:
         return self == Machine()
 
     def __str__(self):
-        return f"{self.mode}, kernel {self.kernel_name}"
+        return f"{self.mode}, kernel {self.kernel_name}{', with the oracle' if self.oracle else ''}"
 
     def kernel_words(self):
         """What host-init finds on the kernel's command line."""

@@ -7,7 +7,7 @@ import sys
 import threading
 import time
 
-from . import health, ktap, outcomes
+from . import health, ktap, oracle, outcomes
 from .bochs_host import lab_host as new_lab_host
 from .machine import Machine
 from .progress import Failed, say
@@ -51,7 +51,7 @@ class Runner:
     def _kind(self, scenario):
         """The kind of machine that a scenario runs on."""
         return dataclasses.replace(self.machine, mode=scenario.mode or self.machine.mode,
-                                   kernel_name=scenario.kernel or self.machine.kernel_name)
+                                   kernel_name=scenario.kernel or self.machine.kernel_name, oracle=scenario.oracle)
 
     def _next(self, number, kind):
         """
@@ -133,11 +133,15 @@ class Runner:
                 self.others_races.update(health.others_races(text))
                 if sick:
                     problems.append(f"{log.name}: {sick[0]}" + (f" (and {len(sick) - 1} more)" if sick[1:] else ""))
+        if scenario.oracle:
+            # The log is complete when the emulator has ended.
+            lab_host.stop()
+            results += ktap.parse(scenario.name, oracle.judge(lab_host.run_folder, folder))
         results += [ktap.Result(f"{scenario.name}: {problem}", ktap.FAILED) for problem in problems]
         if not problems:
             results.append(ktap.Result(f"{scenario.name}: {outcomes.CLEAN_LOGS}", ktap.PASSED))
         self._report(scenario, results, time.monotonic() - begin, folder)
-        return not problems
+        return not problems and not scenario.oracle
 
     def _report(self, scenario, results, seconds, folder):
         with self.lock:

@@ -29,7 +29,11 @@ def product(name, kernel_name=kernels.USUAL):
 
 @dataclass
 class Scenario:
-    """One run of a command in a lab host. Its output is KTAP. mode: see machine.py; none: as whoever runs it says."""
+    """
+    One run of a command in a lab host. Its output is KTAP. mode: see machine.py; none: as whoever runs it says.
+
+    oracle: in a lab host of its own, whose log is judged afterwards.
+    """
 
     name: str
     command: str
@@ -40,6 +44,7 @@ class Scenario:
     alone: bool = False
     mode: str = ""
     kernel: str = ""
+    oracle: bool = False
 
     def missing(self, kernel_name=kernels.USUAL):
         """The build products that it needs, in a lab host with that kernel, and that are not there."""
