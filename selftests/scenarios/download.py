@@ -9,11 +9,11 @@ import labguest
 from report import Report
 
 
-def check_download(report, guest, expected, seconds):
+def check_download(report, guest, expected, seconds, driver="e1000"):
     """Waits for the guest to finish its download and checks what it says."""
     ended = guest.wait_end(seconds)
     report.check(f"{guest.name}: guest runs to its end", ended, f"it said: {guest.messages()}")
-    report.equal(f"{guest.name}: driver loads", guest.said("e1000"), "0")
+    report.equal(f"{guest.name}: driver loads", guest.said(driver), "0")
     report.equal(f"{guest.name}: checksum equal", guest.said("sha256"), expected)
     report.note(f"{guest.name}: {guest.seconds:.1f} s, {guest.exits.get('exits')} exits")
 
