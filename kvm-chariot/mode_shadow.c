@@ -72,6 +72,19 @@ static void on_flush_gva(struct chariot_hook *hook, struct pt_regs *regs)
 	}
 }
 
+/* What both vendors have; all but the hooks, and how an instruction is stepped over */
+#define SHADOW_MODE						\
+	.info_bit = CHARIOT_MODE_SHADOW,			\
+	.entry = &chariot_entry_shadow,				\
+	.by_gva = true,						\
+	.crossing_flushes = true,				\
+	.flush_self = shadow_flush_self,			\
+	.flush_loaded = shadow_flush_self,			\
+	.will_flush = shadow_will_flush,			\
+	.usable = shadow_usable,				\
+	.decode = shadow_decode,				\
+	.error_for_kvm = chariot_mode_error_for_kvm
+
 /* flush_tlb_all, _current and _guest all end in the first. */
 static struct chariot_hook svm_hooks[] = {
 	{ "svm_flush_tlb_asid", on_flush },
@@ -86,20 +99,11 @@ static void svm_hooks_found(void)
 }
 
 const struct chariot_mode chariot_mode_svm_shadow = {
+	SHADOW_MODE,
 	.name = "shadow paging (SVM)",
-	.info_bit = CHARIOT_MODE_SHADOW,
-	.entry = &chariot_entry_shadow,
-	.by_gva = true,
 	.hooks = svm_hooks,
 	.nr_hooks = ARRAY_SIZE(svm_hooks),
 	.hooks_found = svm_hooks_found,
-	.crossing_flushes = true,
-	.flush_self = shadow_flush_self,
-	.flush_loaded = shadow_flush_self,
-	.will_flush = shadow_will_flush,
-	.usable = shadow_usable,
-	.decode = shadow_decode,
-	.error_for_kvm = chariot_mode_error_for_kvm,
 	.skip = chariot_mode_skip,
 };
 
@@ -118,20 +122,11 @@ static void vmx_hooks_found(void)
 }
 
 const struct chariot_mode chariot_mode_vmx_shadow = {
+	SHADOW_MODE,
 	.name = "shadow paging (VMX)",
-	.info_bit = CHARIOT_MODE_SHADOW,
-	.entry = &chariot_entry_shadow,
-	.by_gva = true,
 	.hooks = vmx_hooks,
 	.nr_hooks = ARRAY_SIZE(vmx_hooks),
 	.hooks_found = vmx_hooks_found,
-	.crossing_flushes = true,
-	.flush_self = shadow_flush_self,
-	.flush_loaded = shadow_flush_self,
-	.will_flush = shadow_will_flush,
-	.usable = shadow_usable,
-	.decode = shadow_decode,
-	.error_for_kvm = chariot_mode_error_for_kvm,
 	/* VMX tells no length for the instruction that a page fault is due to. */
 	.skip = chariot_mode_skip_decoded,
 };

@@ -86,8 +86,9 @@ fn g_core_load
 	mov	(%rdi), %rax
 	ret
 
-/* Calls rdi rsi times with (rdx, rcx). Nothing outside the stack is written. */
-fn g_core_call_n
+/* g_<part>_call_n: calls rdi rsi times with (rdx, rcx). Nothing outside the stack is written. */
+.macro call_n part
+fn g_\part\()_call_n
 	push	%rbx
 	push	%r12
 	push	%r13
@@ -106,6 +107,9 @@ fn g_core_call_n
 	pop	%r12
 	pop	%rbx
 	ret
+.endm
+
+	call_n core
 
 /* The same, and adds 1 to *r8 after each call. */
 fn g_core_call_n_store
@@ -153,32 +157,24 @@ fn g_core_until
  * g_<part>_sweep: in rounds, until *rcx is not 0, writes the round's number to rsi words, rdx bytes apart, from rdi;
  * rax: the last round. g_<part>_count adds 1 to each word instead.
  */
-.macro sweeps part
-fn g_\part\()_sweep
+.macro rounds name, write:vararg
+fn \name
 	xor	%eax, %eax
 1:	inc	%rax
 	mov	%rdi, %r8
 	mov	%rsi, %r9
-2:	mov	%rax, (%r8)
+2:	\write
 	add	%rdx, %r8
 	dec	%r9
 	jnz	2b
 	cmpq	$0, (%rcx)
 	je	1b
 	ret
+.endm
 
-fn g_\part\()_count
-	xor	%eax, %eax
-1:	inc	%rax
-	mov	%rdi, %r8
-	mov	%rsi, %r9
-2:	incq	(%r8)
-	add	%rdx, %r8
-	dec	%r9
-	jnz	2b
-	cmpq	$0, (%rcx)
-	je	1b
-	ret
+.macro sweeps part
+	rounds	g_\part\()_sweep, mov %rax, (%r8)
+	rounds	g_\part\()_count, incq (%r8)
 .endm
 
 	sweeps core
@@ -255,26 +251,7 @@ fn g_\d\()_call
 	pop	%rbx
 	ret
 
-/* Calls rdi rsi times with (rdx, rcx). */
-fn g_\d\()_call_n
-	push	%rbx
-	push	%r12
-	push	%r13
-	push	%r14
-	mov	%rdi, %rbx
-	mov	%rsi, %r12
-	mov	%rdx, %r13
-	mov	%rcx, %r14
-1:	mov	%r13, %rdi
-	mov	%r14, %rsi
-	call	*%rbx
-	dec	%r12
-	jnz	1b
-	pop	%r14
-	pop	%r13
-	pop	%r12
-	pop	%rbx
-	ret
+	call_n \d
 
 /* Counts up in *rdi until *rsi is not 0; rax: the last count. */
 fn g_\d\()_until

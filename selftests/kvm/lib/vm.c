@@ -28,8 +28,6 @@
 #define EFER_LMA	(1u << 10)
 #define EFER_NXE	(1u << 11)
 
-#define fallthrough	__attribute__((fallthrough))
-
 #define PTE_P		1u
 #define PTE_A		(1u << 5)
 #define PTE_D		(1u << 6)
@@ -376,31 +374,14 @@ void vcpu_call_regs(struct vcpu *vcpu, const char *fn, struct kvm_regs *regs)
 
 static void set_args(struct kvm_regs *regs, const u64 *args, unsigned int nr)
 {
-	memset(regs, 0, sizeof(*regs));
-	switch (nr) {
-	default:
+	__u64 *const order[] = { &regs->rdi, &regs->rsi, &regs->rdx, &regs->rcx, &regs->r8, &regs->r9 };
+	unsigned int i;
+
+	if (nr > sizeof(order) / sizeof(order[0]))
 		die("%u arguments", nr);
-	case 6:
-		regs->r9 = args[5];
-		fallthrough;
-	case 5:
-		regs->r8 = args[4];
-		fallthrough;
-	case 4:
-		regs->rcx = args[3];
-		fallthrough;
-	case 3:
-		regs->rdx = args[2];
-		fallthrough;
-	case 2:
-		regs->rsi = args[1];
-		fallthrough;
-	case 1:
-		regs->rdi = args[0];
-		fallthrough;
-	case 0:
-		break;
-	}
+	memset(regs, 0, sizeof(*regs));
+	for (i = 0; i < nr; i++)
+		*order[i] = args[i];
 }
 
 u64 vcpu_call_args(struct vcpu *vcpu, const char *fn, const u64 *args, unsigned int nr)
