@@ -297,50 +297,32 @@ GUEST_CODE(dom1, d_vector,
 	   "	movups	%xmm0, (%rdi)\n"
 	   "	ret");
 
+/* Which pages of the slot it is about, the byte in the page, and how it is done */
+static const struct {
+	u64 first;
+	u32 pages, at;
+	const char *fn;
+} deeds[DEEDS] = {
+	[OWN_STORE] = { OWN, 32, 8, g_dom1_store },
+	[PART_STORE] = { PART, 2, 72, g_dom1_store },
+	[PART_VECTOR] = { PART, 2, 128, d_vector },
+	[LIBRARY_STORE] = { OWN, 32, 16, g_dom1_lib_store },
+	[CORE_STORE] = { CORE, 32, 0, g_core_store },
+	[OWN_LOAD] = { OWN, 32, 0, g_dom1_load },
+	[CORE_LOAD] = { CORE, 32, 0, g_dom1_load },
+	[UNUSED_LOAD] = { 256, 32, 0, g_dom1_load },
+	[BLOCKED_STORE] = { FORBIDDEN, 8, 0, g_dom1_store },
+};
+
 /* One access; returns the page of the slot that it concerns. The twin's domain is not isolated and must not do wrong. */
 static u64 act(struct vcpu *vcpu, enum deed deed, u32 number, bool twin)
 {
-	u64 page;
+	const char *fn = deed == UNUSED_LOAD && (number & 32) ? g_core_load : deeds[deed].fn;
+	u64 page = deeds[deed].first + number % deeds[deed].pages;
 
-	switch (deed) {
-	case OWN_STORE:
-		page = OWN + number % 32;
-		vcpu_call(vcpu, g_dom1_store, dm(BASE + page * 4096 + 8), number);
-		return page;
-	case PART_STORE:
-		page = PART + number % 2;
-		vcpu_call(vcpu, g_dom1_store, dm(BASE + page * 4096 + 72), number);
-		return page;
-	case PART_VECTOR:
-		page = PART + number % 2;
-		vcpu_call(vcpu, d_vector, dm(BASE + page * 4096 + 128), number);
-		return page;
-	case LIBRARY_STORE:
-		page = OWN + number % 32;
-		vcpu_call(vcpu, g_dom1_lib_store, dm(BASE + page * 4096 + 16), number);
-		return page;
-	case CORE_STORE:
-		page = CORE + number % 32;
-		vcpu_call(vcpu, g_core_store, dm(BASE + page * 4096), number);
-		return page;
-	case OWN_LOAD:
-		page = OWN + number % 32;
-		vcpu_call(vcpu, g_dom1_load, dm(BASE + page * 4096));
-		return page;
-	case CORE_LOAD:
-		page = CORE + number % 32;
-		vcpu_call(vcpu, g_dom1_load, dm(BASE + page * 4096));
-		return page;
-	case UNUSED_LOAD:
-		page = 256 + number % 32;
-		vcpu_call(vcpu, number & 32 ? g_core_load : g_dom1_load, dm(BASE + page * 4096));
-		return page;
-	default:
-		page = FORBIDDEN + number % 8;
-		if (!twin)
-			vcpu_call(vcpu, g_dom1_store, dm(BASE + page * 4096), number);
-		return page;
-	}
+	if (deed != BLOCKED_STORE || !twin)
+		vcpu_call(vcpu, fn, dm(BASE + page * 4096 + deeds[deed].at), number);
+	return page;
 }
 
 /* Step by step, beside a VM on stock KVM that does the same. */
