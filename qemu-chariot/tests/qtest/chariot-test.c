@@ -22,7 +22,8 @@ static void read_name(Vm *vm, uint32_t id, char name[CHARIOT_NAME_MAX])
 
 static void test_identity(void)
 {
-    Vm *vm = vm_start("isolate=e1000:snd-ens1370+snd_ac97-codec,policy=audit");
+    Vm *vm = vm_start("isolate=e1000:snd-ens1370+snd_ac97-codec,"
+                      "policy=audit");
     char name[CHARIOT_NAME_MAX];
     char zeros[CHARIOT_NAME_MAX] = "";
 
@@ -472,22 +473,20 @@ static void test_bad_properties(void)
 {
     static const char hint[] =
         "\nNames are those that lsmod shows in the guest: lower-case letters, "
-        "digits, '_' and '-', separated by ':', or by '+' where several modules "
-        "are one domain.";
+        "digits, '_' and '-', separated by ':', or by '+' where several "
+        "modules are one domain.";
+    static const char empty[] =
+        "'isolate' has an empty module name\n"
+        "Write isolate=MODULE[:MODULE...], as in isolate=e1000:ahci+libahci";
     static const struct {
         const char *props;
         const char *message;
     } cases[] = {
-        { "isolate=:", "'isolate' has an empty module name\n"
-          "Write isolate=MODULE[:MODULE...], as in isolate=e1000:ahci+libahci" },
-        { "isolate=e1000:", "'isolate' has an empty module name\n"
-          "Write isolate=MODULE[:MODULE...], as in isolate=e1000:ahci+libahci" },
-        { "isolate=e1000::ahci", "'isolate' has an empty module name\n"
-          "Write isolate=MODULE[:MODULE...], as in isolate=e1000:ahci+libahci" },
-        { "isolate=e1000:+ahci", "'isolate' has an empty module name\n"
-          "Write isolate=MODULE[:MODULE...], as in isolate=e1000:ahci+libahci" },
-        { "isolate=ahci+", "'isolate' has an empty module name\n"
-          "Write isolate=MODULE[:MODULE...], as in isolate=e1000:ahci+libahci" },
+        { "isolate=:", empty },
+        { "isolate=e1000:", empty },
+        { "isolate=e1000::ahci", empty },
+        { "isolate=e1000:+ahci", empty },
+        { "isolate=ahci+", empty },
         { "isolate=a-b:c:a_b", "'isolate' names module 'a_b' twice" },
         { "isolate=a:c+a_b+a-b", "'isolate' names module 'a_b' twice" },
         { "isolate=a+b:c+b", "'isolate' names module 'b' twice" },
