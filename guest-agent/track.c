@@ -244,8 +244,12 @@ bool chariot_release_phys(u16 domain, phys_addr_t phys)
 
 	raw_spin_lock_irqsave(&b->lock, flags);
 	t = bucket_find(b, domain, phys);
-	/* A heap's pages end with the pages only: the object here is just its first. */
-	if (t && t->kind != CHARIOT_KIND_HEAP && !--t->refs)
+	/*
+	 * Pages end with the pages only, a heap's and others: what is released
+	 * here is just the first object in them, such as a buffer that was built
+	 * around a page and goes its way while the driver keeps a reference.
+	 */
+	if (t && t->kind != CHARIOT_KIND_HEAP && t->kind != CHARIOT_KIND_PAGES && !--t->refs)
 		whole = track_end(b, t);
 	raw_spin_unlock_irqrestore(&b->lock, flags);
 	return whole;
