@@ -1,9 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* What the catalogue says of memory and cannot say by itself. */
+#include <linux/cpumask.h>
+#include <linux/device.h>
 #include <linux/io.h>
+#include <linux/list.h>
 #include <linux/mm.h>
 #include <linux/pci.h>
+#include <linux/percpu.h>
 #include <linux/slab.h>
+#include <linux/spinlock.h>
 #include <linux/string.h>
 #include <linux/vmalloc.h>
 
@@ -53,6 +58,140 @@ char *chariot_kstrdup(u16 domain, const char *s, gfp_t flags)
 	if (p)
 		memcpy(p, s, len);
 	return p;
+}
+
+struct devm_memory {
+	void *p;
+};
+
+static void devm_release(struct device *dev, void *res)
+{
+	kfree(((struct devm_memory *)res)->p);
+}
+
+static int devm_match(struct device *dev, void *res, void *p)
+{
+	return ((struct devm_memory *)res)->p == p;
+}
+
+void *chariot_devm_kmalloc(u16 domain, struct device *dev, size_t size, gfp_t flags)
+{
+	struct devm_memory *res;
+	void *p;
+
+	p = chariot_heap_alloc(domain, size, flags, dev_to_node(dev));
+	if (ZERO_OR_NULL_PTR(p))
+		return p;
+	res = devres_alloc(devm_release, sizeof(*res), flags);
+	if (!res) {
+		kfree(p);
+		return NULL;
+	}
+	res->p = p;
+	devres_add(dev, res);
+	return p;
+}
+
+void *chariot_devm_kmemdup(u16 domain, struct device *dev, const void *src, size_t len, gfp_t flags)
+{
+	void *p = chariot_devm_kmalloc(domain, dev, len, flags);
+
+	if (!ZERO_OR_NULL_PTR(p))
+		memcpy(p, src, len);
+	return p;
+}
+
+char *chariot_devm_kstrdup(u16 domain, struct device *dev, const char *s, gfp_t flags)
+{
+	return s ? chariot_devm_kmemdup(domain, dev, s, strlen(s) + 1, flags) : NULL;
+}
+
+int chariot_devm_kfree(struct device *dev, const void *p)
+{
+	if (!ZERO_OR_NULL_PTR(p) && devres_release(dev, devm_release, devm_match, (void *)p))
+		devm_kfree(dev, p);
+	return 0;
+}
+
+void chariot_bulk_grant(u16 domain, struct kmem_cache *cache, int n, void **objects)
+{
+	for (; n > 0; n--, objects++)
+		chariot_grant(domain, *objects, kmem_cache_size(cache), CHARIOT_KIND_SLAB);
+}
+
+void chariot_bulk_release(u16 domain, size_t n, void **objects)
+{
+	bool whole = false;
+
+	for (; n; n--, objects++)
+		whole |= chariot_release(domain, *objects, 1);
+	if (whole)
+		chariot_ring_sync();
+}
+
+static void *percpu_of(unsigned long p, int cpu)
+{
+	return per_cpu_ptr((void __percpu *)p, cpu);
+}
+
+/* Its size is not known when it is freed. */
+struct percpu {
+	struct list_head node;
+	unsigned long p;
+	size_t size;
+};
+
+static DEFINE_SPINLOCK(percpu_lock);
+static LIST_HEAD(percpu_list);
+
+void chariot_percpu_grant(u16 domain, unsigned long p, size_t size)
+{
+	struct percpu *e = kmalloc(sizeof(*e), GFP_ATOMIC);
+	unsigned long flags;
+	int cpu;
+
+	/* Then the driver will be reported for writing there. */
+	if (!e)
+		return;
+	e->p = p;
+	e->size = size;
+	spin_lock_irqsave(&percpu_lock, flags);
+	list_add(&e->node, &percpu_list);
+	spin_unlock_irqrestore(&percpu_lock, flags);
+	for_each_possible_cpu(cpu)
+		chariot_grant(domain, percpu_of(p, cpu), size, CHARIOT_KIND_PERCPU);
+}
+
+static struct percpu *percpu_take(unsigned long p)
+{
+	struct percpu *e, *found = NULL;
+	unsigned long flags;
+
+	spin_lock_irqsave(&percpu_lock, flags);
+	list_for_each_entry(e, &percpu_list, node) {
+		if (e->p == p) {
+			list_del(&e->node);
+			found = e;
+			break;
+		}
+	}
+	spin_unlock_irqrestore(&percpu_lock, flags);
+	return found;
+}
+
+void chariot_percpu_release(u16 domain, unsigned long p)
+{
+	struct percpu *e = percpu_take(p);
+	bool whole = false;
+	int cpu;
+
+	if (!e)
+		return;
+	for_each_possible_cpu(cpu)
+		whole |= chariot_release(domain, percpu_of(p, cpu), e->size);
+	if (whole)
+		chariot_ring_sync();
+	kfree(e);
 }
 
 void *chariot_kvmalloc(u16 domain, size_t size, gfp_t flags, int node)
@@ -110,4 +249,15 @@ void chariot_pci_iomap_grant(u16 domain, struct pci_dev *pdev, int bar, size_t m
 	if (va && pci_resource_flags(pdev, bar) & IORESOURCE_MEM)
 		chariot_grant_phys(domain, pci_resource_start(pdev, bar), va,
 				   max ? min(len, max) : len, CHARIOT_KIND_MMIO);
+}
+
+void chariot_pcim_regions_grant(u16 domain, struct pci_dev *pdev, u32 bars)
+{
+	void __iomem * const *table = pcim_iomap_table(pdev);
+	unsigned int bar;
+
+	for (bar = 0; table && bar < PCI_STD_NUM_BARS; bar++)
+		if (bars & BIT(bar) && table[bar])
+			chariot_pci_iomap_grant(domain, pdev, bar, 0,
+						(unsigned long __force)table[bar]);
 }

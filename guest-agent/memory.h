@@ -8,6 +8,8 @@
 
 #include <linux/types.h>
 
+struct device;
+struct kmem_cache;
 struct pci_dev;
 
 /* From the domain's heap, as far as it goes. */
@@ -16,10 +18,30 @@ void *chariot_kmemdup(u16 domain, const void *src, size_t len, gfp_t flags);
 char *chariot_kstrdup(u16 domain, const char *s, gfp_t flags);
 void *chariot_kvmalloc(u16 domain, size_t size, gfp_t flags, int node);
 
+/*
+ * Memory that is freed with a device, from the domain's heap. Given the address
+ * of other such memory, chariot_devm_kfree() does what devm_kfree() does.
+ */
+void *chariot_devm_kmalloc(u16 domain, struct device *dev, size_t size, gfp_t flags);
+void *chariot_devm_kmemdup(u16 domain, struct device *dev, const void *src, size_t len,
+			   gfp_t flags);
+char *chariot_devm_kstrdup(u16 domain, struct device *dev, const char *s, gfp_t flags);
+int chariot_devm_kfree(struct device *dev, const void *p);
+
+void chariot_bulk_grant(u16 domain, struct kmem_cache *cache, int n, void **objects);
+void chariot_bulk_release(u16 domain, size_t n, void **objects);
+
+/* @p is a per-CPU pointer. */
+void chariot_percpu_grant(u16 domain, unsigned long p, size_t size);
+void chariot_percpu_release(u16 domain, unsigned long p);
+
 void chariot_grant_pages_exact(u16 domain, const void *va, size_t size);
 void chariot_vfree_release(u16 domain, const void *va);
 
 void chariot_mmio_release(u16 domain, void *va);
 void chariot_pci_iomap_grant(u16 domain, struct pci_dev *pdev, int bar, size_t max, u64 va);
+
+/* What pcim_iomap_regions() has mapped: a bit of @bars for each BAR. */
+void chariot_pcim_regions_grant(u16 domain, struct pci_dev *pdev, u32 bars);
 
 #endif /* CHARIOT_MEMORY_H */
