@@ -26,6 +26,15 @@ struct bus_field {
 static const struct bus_field pci_fields[] = {
 	/* pci_set_drvdata() */
 	{ offsetof(struct device, driver_data), sizeof_field(struct device, driver_data) },
+	/* pm_runtime_get_noresume(), pm_runtime_put_noidle() */
+	{ offsetof(struct device, power.usage_count),
+	  sizeof_field(struct device, power.usage_count) },
+	/* pm_runtime_mark_last_busy() */
+	{ offsetof(struct device, power.last_busy),
+	  sizeof_field(struct device, power.last_busy) },
+	/* dev_pm_set_driver_flags() */
+	{ offsetof(struct device, power.driver_flags),
+	  sizeof_field(struct device, power.driver_flags) },
 };
 
 static int bus_event(unsigned long event, struct device *dev, const struct bus_field *fields,

@@ -46,6 +46,20 @@ void chariot_netdev_take(u16 domain, struct net_device *dev)
 		netdev_parts(dev, domain, part_release);
 }
 
+size_t chariot_rxfh_indir_size(struct net_device *dev)
+{
+	const struct ethtool_ops *ops = dev->ethtool_ops;
+
+	return ops->get_rxfh_indir_size ? ops->get_rxfh_indir_size(dev) * sizeof(u32) : 0;
+}
+
+size_t chariot_rxfh_key_size(struct net_device *dev)
+{
+	const struct ethtool_ops *ops = dev->ethtool_ops;
+
+	return ops->get_rxfh_key_size ? ops->get_rxfh_key_size(dev) : 0;
+}
+
 size_t chariot_sset_count(struct net_device *dev, u32 sset)
 {
 	int n = dev->ethtool_ops->get_sset_count ? dev->ethtool_ops->get_sset_count(dev, sset) : 0;

@@ -14,4 +14,8 @@ void chariot_netdev_take(u16 domain, struct net_device *dev);
 /* How many entries of a string set the driver fills in; within one of its ethtool operations. */
 size_t chariot_sset_count(struct net_device *dev, u32 sset);
 
+/* Bytes of a device's tables for receive hashing; likewise. */
+size_t chariot_rxfh_indir_size(struct net_device *dev);
+size_t chariot_rxfh_key_size(struct net_device *dev);
+
 #endif /* CHARIOT_NETDEV_H */

@@ -5,6 +5,7 @@
  * they are granted byte by byte. A linear part can be shared by clones, hence
  * held twice: grants count references.
  */
+#include <linux/mm.h>
 #include <linux/skbuff.h>
 
 #include "ring.h"
@@ -25,6 +26,13 @@ void chariot_skb_head_take(u16 domain, const struct sk_buff *skb)
 {
 	if (chariot_release(domain, skb->head, head_len(skb)))
 		chariot_ring_sync();
+}
+
+void chariot_page_frag_grant(u16 domain, const struct page_frag *frag)
+{
+	struct page *page = compound_head(frag->page);
+
+	chariot_grant_pages(domain, page, compound_order(page), CHARIOT_KIND_PAGES);
 }
 
 void chariot_skb_give(u16 domain, const struct sk_buff *skb)

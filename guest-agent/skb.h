@@ -5,6 +5,7 @@
 
 #include <linux/types.h>
 
+struct page_frag;
 struct sk_buff;
 
 /* @skb may be NULL. */
@@ -16,5 +17,8 @@ void chariot_skb_take(u16 domain, const struct sk_buff *skb);
 /* Its linear part alone, around what may move it. */
 void chariot_skb_head_give(u16 domain, const struct sk_buff *skb);
 void chariot_skb_head_take(u16 domain, const struct sk_buff *skb);
+
+/* All of a page that belongs to one owner, who cuts pieces from it. */
+void chariot_page_frag_grant(u16 domain, const struct page_frag *frag);
 
 #endif /* CHARIOT_SKB_H */
