@@ -1,12 +1,17 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """
-The main job: Debian's e1000 downloads a file, without Chariot or isolated by it, and nothing is out of order.
+The main job: Debian's e1000, or another network driver, downloads a file, without Chariot or isolated by it, and nothing
+is out of order.
 """
 
 import argparse
+import re
 
 import labguest
 from report import Report
+
+#: QEMU's devices, where they have other names than their drivers
+DEVICES = {"8139cp": "rtl8139", "pcnet32": "pcnet", "virtio_net": "virtio-net-pci"}
 
 
 def check_download(report, guest, expected, seconds, driver="e1000"):
@@ -42,20 +47,22 @@ def main():
     parser.add_argument("--smp", type=int, default=1)
     parser.add_argument("--chariot", help="options of the device; without: no device")
     parser.add_argument("--seconds", type=int, default=240)
+    parser.add_argument("--driver", default="e1000")
     parser.add_argument("--mib", type=int, default=32, help="size of the file")
     labguest.kernel_option(parser)
     args = parser.parse_args()
     report = Report()
     expected = labguest.server(args.mib)
-    options = ""
+    options = f"chariot.driver={args.driver}"
     if args.chariot is not None:
         report.check("host module loads", labguest.load_host_module())
-        options = "chariot.agent=1"
+        options += " chariot.agent=1"
     with labguest.Guest("download", "download", smp=args.smp, chariot=args.chariot, options=options,
-                        mib=args.mib, kernel=args.guest_kernel) as guest:
-        check_download(report, guest, expected, args.seconds)
+                        mib=args.mib, kernel=args.guest_kernel,
+                        network=DEVICES.get(args.driver, args.driver)) as guest:
+        check_download(report, guest, expected, args.seconds, args.driver)
         if args.chariot is not None:
-            check_isolated(report, guest)
+            check_isolated(report, guest, re.search("isolate=([^,:]*)", args.chariot).group(1))
     if args.chariot is not None:
         report.check("host module unloads", labguest.unload_host_module())
     report.done()

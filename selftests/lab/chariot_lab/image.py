@@ -24,7 +24,8 @@ HOST_MODULE_FOLDERS = ["arch/x86", "block", "crypto", "drivers/block", "drivers/
                        "fs/9p", "fs/ext4", "fs/jbd2", "fs/fuse", "fs/netfs", "fs/mbcache", "lib", "mm", "net/9p",
                        "net/bridge", "net/802", "net/llc", "virt"]
 #: available to the lab guest, loaded by its scenarios
-GUEST_MODULES = ["e1000", "virtio_net", "virtio_blk", "8139cp", "pcnet32", "virtio_rng", "virtio_balloon"]
+GUEST_MODULES = ["e1000", "e1000e", "igb", "vmxnet3", "virtio_net", "8139cp", "pcnet32", "virtio_blk", "virtio_rng",
+                 "virtio_balloon"]
 
 
 class ModuleIndex:
@@ -151,7 +152,7 @@ def guest_initramfs(to, kernel=None, agent=None, extra=()):
     archive = basic_archive(paths.LAB / "guest-init")
     for name in index.ordered(GUEST_MODULES):
         archive.file(f"modules/{name}.ko", index.bytes(name))
-    archive.file("modules/order", "".join(f"{name}\n" for name in index.ordered(GUEST_MODULES)).encode())
+        archive.file(f"modules/{name}.needs", " ".join(index.ordered([name])[:-1]).encode())
     if agent and agent.exists():
         archive.file("modules/chariot_agent.ko", agent.read_bytes())
     for file in extra:
