@@ -537,7 +537,7 @@ static void step_exit(unsigned int vcpu)
 	struct vcpu *v = &w.vcpu[vcpu];
 
 	/* Until the flushes that are served before the next entry it may go anywhere. */
-	if (v->phase < 3 && !ktap_below(200))
+	if (v->phase < 3 && !ktap_below(2000))
 		migrate(v);
 
 	switch (v->phase++) {
@@ -572,7 +572,7 @@ static void step_exit(unsigned int vcpu)
 			chariot_views_set_base(&w.views, v->root->addr);
 		v->want_load = false;
 		/* KVM has reasons of its own, which do not concern what was derived. */
-		if (chance(10))
+		if (chance(w.p.tagged ? 30 : 10))
 			v->want_flush_current = true;
 		if (v->next_domain == v->domain)
 			return;
@@ -757,7 +757,7 @@ static void simulate(const struct params *params)
 	ktap_note("%llu flushes of a vCPU's own views, %llu migrations", w.own_flushes, w.migrations);
 	/* Not vacuous: everything happened often. */
 	CHECK(!w.p.tagged || w.p.vcpus == 1 || w.own_flushes > w.p.steps / 10000);
-	CHECK(w.migrations > w.p.steps / 10000);
+	CHECK(w.migrations > w.p.steps / 100000);
 	for (i = 0; i < MODEL_KINDS; i++)
 		CHECK(w.kvm.done[i] > w.p.steps / 50000);
 	CHECK(w.weakened > w.p.steps / 1000);
@@ -777,12 +777,12 @@ TEST(tagged_two_vcpus)
 
 TEST(asid_one_vcpu_roots_come_back)
 {
-	simulate(&(struct params) { 1, 4, &model_npt, false, 1000, 30, 1000000 });
+	simulate(&(struct params) { 1, 4, &model_npt, false, 1000, 30, 3000000 });
 }
 
 TEST(asid_two_vcpus_roots_change)
 {
-	simulate(&(struct params) { 2, 4, &model_npt, false, 1000, 80, 3000000 });
+	simulate(&(struct params) { 2, 4, &model_npt, false, 1000, 80, 6000000 });
 }
 
 TEST(tagged_two_vcpus_roots_change)
