@@ -64,10 +64,17 @@ void chariot_hook_load_root(struct chariot_hook *hook, struct pt_regs *regs)
 		regs->si = chariot_load_root(vm, vcpu, regs->si, (int)regs->dx);
 }
 
-static void on_flush(struct chariot_hook *hook, struct pt_regs *regs)
+/*
+ * KVM asks all vCPUs for something. For a flush it does so in kvm_flush_remote_tlbs(),
+ * which is too small to be hooked: compilers copy it into its callers.
+ */
+static void on_request(struct chariot_hook *hook, struct pt_regs *regs)
 {
-	struct chariot_vm *vm = chariot_vm_find_rcu((struct kvm *)regs->di);
+	struct chariot_vm *vm;
 
+	if ((unsigned int)regs->si != KVM_REQ_TLB_FLUSH)
+		return;
+	vm = chariot_vm_find_rcu((struct kvm *)regs->di);
 	if (!vm)
 		return;
 	chariot_count(vm, flushes_vm);
@@ -162,7 +169,7 @@ static void replace_flush_range(struct kvm *kvm, gfn_t gfn, u64 nr_pages)
 	}
 	rcu_read_unlock();
 	/* More than KVM asked for, which is always correct; our own hook ignores it. */
-	kvm_flush_remote_tlbs(kvm);
+	kvm_make_all_cpus_request(kvm, KVM_REQ_TLB_FLUSH);
 }
 
 static int replace_write_emulated(struct x86_emulate_ctxt *ctxt, unsigned long addr,
@@ -198,13 +205,13 @@ static int replace_write_std(struct x86_emulate_ctxt *ctxt, unsigned long addr, 
 }
 
 enum {
-	HOOK_FLUSH, HOOK_AGE, HOOK_MMU_LOAD, HOOK_PAGE_FAULT, HOOK_FLUSH_RANGE, HOOK_WRITE,
+	HOOK_REQUEST, HOOK_AGE, HOOK_MMU_LOAD, HOOK_PAGE_FAULT, HOOK_FLUSH_RANGE, HOOK_WRITE,
 	HOOK_CMPXCHG, HOOK_WRITE_STD,
 	HOOKS
 };
 
 static struct chariot_hook hooks[HOOKS] = {
-	[HOOK_FLUSH] = { "kvm_flush_remote_tlbs", on_flush },
+	[HOOK_REQUEST] = { "kvm_make_all_cpus_request", on_request },
 	[HOOK_AGE] = { "kvm_age_gfn", on_age },
 	[HOOK_MMU_LOAD] = { "kvm_mmu_load", on_mmu_load },
 	[HOOK_PAGE_FAULT] = { "kvm_mmu_page_fault", on_page_fault, replace_page_fault },
@@ -310,6 +317,9 @@ static int find_all(const struct chariot_mode *mode)
 
 	if (WARN_ON_ONCE(mode->nr_hooks > CHARIOT_MODE_HOOKS_MAX))
 		return -ENXIO;
+	/* Where there is this one, too, as in 6.1, it is in this one that all of them end. */
+	if (chariot_symbol_find("kvm_make_all_cpus_request_except"))
+		hooks[HOOK_REQUEST].name = "kvm_make_all_cpus_request_except";
 	chariot_hooked_nr = 0;
 	ret = find_functions(hooks, HOOKS, false);
 	if (!ret)
