@@ -101,7 +101,7 @@ static bool has_long_mode(struct kvm_vcpu *vcpu)
 
 	/* A vCPU that runs cannot change its CPUID; its mode tells as much. */
 	if (!mutex_trylock(&vcpu->mutex))
-		return vcpu->arch.efer & (EFER_LME | EFER_LMA);
+		return READ_ONCE(vcpu->arch.efer) & (EFER_LME | EFER_LMA);
 	for (i = 0; i < vcpu->arch.cpuid_nent; i++) {
 		struct kvm_cpuid_entry2 *e = &vcpu->arch.cpuid_entries[i];
 
@@ -430,10 +430,21 @@ int chariot_vm_reset(struct chariot_vm *vm)
 	return 0;
 }
 
+/* The counters among the statistics: each by itself, for none waits for another. */
+static void read_counters(const struct chariot_stats *stats, struct chariot_stats *out)
+{
+	size_t at;
+
+	memset(out, 0, sizeof(*out));
+	for (at = offsetof(struct chariot_stats, faults);
+	     at < offsetof(struct chariot_stats, reserved); at += sizeof(u64))
+		*(u64 *)((void *)out + at) = atomic64_read((void *)stats + at);
+}
+
 void chariot_vm_get_stats(struct chariot_vm *vm, struct chariot_stats *out)
 {
 	mutex_lock(&vm->lock);
-	*out = vm->stats;
+	read_counters(&vm->stats, out);
 	out->armed = vm->armed;
 	out->domains = hweight32(vm->declared);
 	out->grants = vm->grants;
@@ -449,12 +460,16 @@ int chariot_vm_get_domain_stats(struct chariot_vm *vm, struct chariot_domain_sta
 	struct chariot_dom *domain;
 	u32 id = out->id;
 
-	if (!id || id > CHARIOT_DOMAINS_MAX || !vm->domains[id].declared)
+	if (!id || id > CHARIOT_DOMAINS_MAX)
 		return -ENOENT;
 
 	memset(out, 0, sizeof(*out));
 	mutex_lock(&vm->lock);
 	domain = &vm->domains[id];
+	if (!domain->declared) {
+		mutex_unlock(&vm->lock);
+		return -ENOENT;
+	}
 	out->id = id;
 	out->policy = domain->policy;
 	out->up = domain->up;
