@@ -63,7 +63,7 @@ def _trees(notes):
     for (mode, kernel, test), entry in notes.items():
         if mode and test in tests():
             trees.setdefault(entry.get("tree") or "unknown", {}).setdefault((mode, kernel), []).append(test)
-    lines = ["## Commits", "", "The sources that were run; + stands for changes on top.", ""]
+    lines = ["## Commits", "", "The sources that were run: cells that were kept are older than others. + stands for changes on top.", ""]
     for name, cells in trees.items():
         lines.append(f"- {name}: " + ", ".join(f"{mode} {kernel} ({len(ran)})" for (mode, kernel), ran in sorted(cells.items())))
     return lines
