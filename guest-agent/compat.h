@@ -150,11 +150,8 @@ static inline void *chariot_modmem(const struct module *mod, enum chariot_modmem
 #endif
 
 /* Allocators of 6.12 may have an argument more: which bucket. */
-#ifdef CONFIG_SLAB_BUCKETS
-#define CHARIOT_BEHIND_BUCKET(without, with)	(with)
-#else
-#define CHARIOT_BEHIND_BUCKET(without, with)	(without)
-#endif
+#define CHARIOT_BEHIND_BUCKET(without, with)	\
+	(IS_ENABLED(CONFIG_SLAB_BUCKETS) ? (with) : (without))
 
 /* A device and its private part, which lies behind it in the same piece of memory. */
 
