@@ -452,3 +452,42 @@ TEST(weaken_reports_who_must_flush)
 	CHECK_EQ(dirty, 0xff);
 	stop();
 }
+
+static unsigned int flushed;	/* views, a bit for each of v[] below */
+
+static void note_flush(void *ctx, const struct chariot_view *view)
+{
+	struct chariot_view **v = ctx;
+
+	for (unsigned int i = 0; i < 3; i++)
+		if (v[i] == view)
+			flushed |= 1u << i;
+}
+
+TEST(a_flush_of_its_own_is_of_what_the_vcpu_dropped)
+{
+	struct chariot_view *kernel = start(100, 0, -1, 4), *v[3];
+	unsigned long dirty = 0;
+
+	/* two of vCPU 0, one of vCPU 1; one of the first two drops nothing */
+	for (unsigned int i = 0; i < 3; i++) {
+		v[i] = chariot_view_create(&views, 1 + i % 2, i / 2, 4);
+		CHECK(!IS_ERR(v[i]));
+		CHECK_EQ(put(v[i], i == 1 ? 600 : 3, 1, RAM, 1, RWX), CHARIOT_INSTALL_DONE);
+	}
+	CHECK_EQ(put(kernel, 3, 1, RAM, 1, RWX), CHARIOT_INSTALL_DONE);
+	chariot_views_flush_range(&views, 3, 1);
+	flushed = 0;
+	chariot_views_flush_own(&views, 0, note_flush, v);
+	CHECK_EQ(flushed, 1);
+	/* It is over for that view, and for no other: not for what all share. */
+	CHECK(!chariot_views_weaken(&views, 1, 0, 3, 1, CHARIOT_W, &dirty, 8));
+	CHECK(chariot_views_weaken(&views, 1, 1, 3, 1, CHARIOT_W, &dirty, 8));
+	CHECK_EQ(dirty, 2);
+	CHECK(chariot_views_weaken(&views, 0, -1, 3, 1, CHARIOT_X, &dirty, 8));
+	CHECK_EQ(dirty, 0xff);
+	flushed = 0;
+	chariot_views_flush_own(&views, 0, note_flush, v);
+	CHECK_EQ(flushed, 0);
+	stop();
+}
