@@ -59,9 +59,11 @@ def main():
         guest.qmp.command("balloon", value=full * MIB)
         check_download(report, guest, expected, 240)
         check_isolated(report, guest)
-        report.check("views were told of each page", sum(guest.info["counters"][kind] for kind in
-                                                          ("drops-all", "drops-range")) > gave * (full - args.small) * 256,
-                     str(guest.info["counters"]))
+        # Not of a page that nobody has touched since it was last given back: KVM does not map it.
+        counters = guest.info["counters"]
+        report.check("views were told of more than half of the pages taken",
+                     counters["drops-all"] + counters["drops-range"] > took * (full - args.small) * MIB // 4096 // 2,
+                     str(counters))
     report.check("host module unloads", labguest.unload_host_module())
     report.done()
 
