@@ -143,31 +143,26 @@ static bool x86_user(u64 entry)
 	return entry & PTE_U;
 }
 
+/* What both have: the format is one */
+#define X86_ENTRY				\
+	.present	= x86_present,		\
+	.special	= x86_special,		\
+	.large		= x86_large,		\
+	.addr		= x86_addr,		\
+	.rights		= x86_rights,		\
+	.walked		= x86_walked,		\
+	.derive		= x86_derive,		\
+	.table		= x86_table,		\
+	.own_present	= x86_own_present,	\
+	.own_rights	= x86_own_rights
+
 const struct chariot_entry_ops chariot_entry_npt = {
 	.name		= "npt",
-	.present	= x86_present,
-	.special	= x86_special,
-	.large		= x86_large,
-	.addr		= x86_addr,
-	.rights		= x86_rights,
-	.walked		= x86_walked,
-	.derive		= x86_derive,
-	.table		= x86_table,
-	.own_present	= x86_own_present,
-	.own_rights	= x86_own_rights,
+	X86_ENTRY,
 };
 
 const struct chariot_entry_ops chariot_entry_shadow = {
 	.name		= "shadow",
-	.present	= x86_present,
-	.special	= x86_special,
-	.large		= x86_large,
-	.addr		= x86_addr,
-	.rights		= x86_rights,
-	.walked		= x86_walked,
-	.derive		= x86_derive,
-	.table		= x86_table,
-	.own_present	= x86_own_present,
-	.own_rights	= x86_own_rights,
+	X86_ENTRY,
 	.user		= x86_user,
 };
