@@ -150,12 +150,9 @@ int chariot_arm(struct chariot_vm *vm)
 	if (level != 4 && level != 5)
 		return -EINVAL;
 	/* A vCPU that has no root yet is looked at when it faults. */
-	if (!vm->layout_known) {
-		ret = chariot_layout_check(vm->mode, vcpu);
-		if (ret < 0)
-			return ret;
-		WRITE_ONCE(vm->layout_known, ret);
-	}
+	ret = chariot_layout_know(vm, vcpu);
+	if (ret)
+		return ret;
 
 	if (!vm->kernel_view && !vm->mode->by_gva) {
 		view = chariot_view_create(&vm->views, CHARIOT_KERNEL_DOMAIN, -1, level);

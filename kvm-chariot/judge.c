@@ -527,19 +527,6 @@ static enum chariot_verdict make_missing_view(struct chariot_fault *f)
 	return CHARIOT_AGAIN;
 }
 
-/* Before the first of KVM's entries is looked at; an error ends the VM. */
-static int check_layout(struct chariot_fault *f)
-{
-	int ret;
-
-	if (READ_ONCE(f->vm->layout_known))
-		return 0;
-	ret = chariot_layout_check(f->vm->mode, f->vcpu);
-	if (ret > 0)
-		WRITE_ONCE(f->vm->layout_known, true);
-	return min(ret, 0);
-}
-
 static int handle(struct chariot_fault *f)
 {
 	struct chariot_absent absent = {};
@@ -548,7 +535,8 @@ static int handle(struct chariot_fault *f)
 	u32 entered;
 	int ret;
 
-	ret = check_layout(f);
+	/* Before the first of KVM's entries is looked at; an error ends the VM. */
+	ret = chariot_layout_know(vm, f->vcpu);
 	if (ret)
 		return ret;
 

@@ -116,3 +116,15 @@ int chariot_layout_check(const struct chariot_mode *mode, struct kvm_vcpu *vcpu)
 	}
 	return seen;
 }
+
+int chariot_layout_know(struct chariot_vm *vm, struct kvm_vcpu *vcpu)
+{
+	int ret;
+
+	if (READ_ONCE(vm->layout_known))
+		return 0;
+	ret = chariot_layout_check(vm->mode, vcpu);
+	if (ret > 0)
+		WRITE_ONCE(vm->layout_known, true);
+	return min(ret, 0);
+}

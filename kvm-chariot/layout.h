@@ -8,6 +8,7 @@
 #define CHARIOT_LAYOUT_H
 
 #include "mode.h"
+#include "vm.h"
 
 /*
  * Looks at the vCPU's root and at tables below it. 1: they are as expected; 0: KVM has
@@ -15,5 +16,8 @@
  * that names the field): they are not. Needs kvm->srcu; takes kvm->mmu_lock.
  */
 int chariot_layout_check(const struct chariot_mode *mode, struct kvm_vcpu *vcpu);
+
+/* The same until it is known for the VM, then nothing more. 0: known, or no root yet; -ENXIO. */
+int chariot_layout_know(struct chariot_vm *vm, struct kvm_vcpu *vcpu);
 
 #endif
