@@ -44,6 +44,14 @@ def sick_lines(log):
     return [line.strip() for line in log.splitlines() if SICK.search(line)]
 
 
+def excerpt(log, most=30):
+    """What a kernel log has from its first sick line on."""
+    sick = sick_lines(log)
+    lines = [line.strip() for line in log.splitlines()]
+    begin = lines.index(sick[0]) if sick else len(lines)
+    return lines[begin:begin + most]
+
+
 def emulators_fault(log):
     """Whether a crash is the emulator's: an int3 oops with none of our code in the call trace."""
     match = EMULATOR.search(log)

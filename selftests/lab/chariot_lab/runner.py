@@ -119,7 +119,7 @@ class Runner:
             return False
         output = folder / "output"
         results = ktap.parse(scenario.name, output.read_text(errors="replace") if output.exists() else "")
-        problems = []
+        problems, excerpts = [], []
         if status is None:
             problems.append("the lab host died or hung: " + "; ".join(health.sick_lines(console)[:3]))
         elif status in (124, 137):
@@ -133,6 +133,7 @@ class Runner:
                 self.others_races.update(health.others_races(text))
                 if sick:
                     problems.append(f"{log.name}: {sick[0]}" + (f" (and {len(sick) - 1} more)" if sick[1:] else ""))
+                    excerpts += health.excerpt(text)
         if scenario.oracle:
             # The log is complete when the emulator has ended.
             lab_host.stop()
@@ -140,10 +141,11 @@ class Runner:
         results += [ktap.Result(f"{scenario.name}: {problem}", ktap.FAILED) for problem in problems]
         if not problems:
             results.append(ktap.Result(f"{scenario.name}: {outcomes.CLEAN_LOGS}", ktap.PASSED))
-        self._report(scenario, results, time.monotonic() - begin, folder)
+        self._report(scenario, results, time.monotonic() - begin, folder, excerpts)
         return not problems and not scenario.oracle
 
-    def _report(self, scenario, results, seconds, folder):
+    def _report(self, scenario, results, seconds, folder, excerpts=()):
+        """excerpts: lines of kernel logs that say what is wrong, for whoever has no more than what is printed."""
         with self.lock:
             self.results += results
             outcomes.note(self._kind(scenario), scenario.name, results)
@@ -152,6 +154,8 @@ class Runner:
             say(f"{'FAILED' if failed else 'ok    '} {scenario.name}: {ktap.summary(results)} in {seconds:.0f} s")
             for result in failed:
                 print(f"         not ok: {result.name}", file=sys.stderr)
+            for line in excerpts:
+                print(f"         | {line}", file=sys.stderr)
             if folder and failed:
                 print(f"         logs: {folder}", file=sys.stderr, flush=True)
             if folder and self.verbose:
