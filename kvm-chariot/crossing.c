@@ -149,9 +149,9 @@ int chariot_arm(struct chariot_vm *vm)
 	}
 	if (level != 4 && level != 5)
 		return -EINVAL;
-	/* A vCPU that has no root yet is looked at when it faults. */
-	ret = chariot_layout_know(vm, vcpu);
-	if (ret)
+	/* A vCPU that has no memory yet is looked at when it faults. */
+	ret = chariot_layout_know(vm, vcpu, 0);
+	if (ret < 0)
 		return ret;
 
 	if (!vm->kernel_view && !vm->mode->by_gva) {

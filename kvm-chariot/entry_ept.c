@@ -25,6 +25,7 @@
 #define EPT_D			BIT_ULL(9)
 #define EPT_XU			BIT_ULL(10)	/* user mode; mode-based execute control */
 #define EPT_ADDR		GENMASK_ULL(51, 12)
+#define EPT_TABLE_IGNORED	(GENMASK_ULL(62, 52) | BIT_ULL(11) | BIT_ULL(9))
 /*
  * In an entry without it, and where that is enabled, a violation becomes an
  * exception of the guest's. KVM sets it everywhere since 6.10.
@@ -57,6 +58,11 @@ static bool ept_present(u64 entry)
 static bool ept_special(u64 entry)
 {
 	return (entry & ~EPT_SUPPRESS_VE) && !(entry & SPTE_MMU_PRESENT);
+}
+
+static bool ept_kvm_table(u64 entry)
+{
+	return (entry & EPT_TABLE_IGNORED & ~SPTE_AD_DISABLED) == SPTE_MMU_PRESENT;
 }
 
 static bool ept_large(u64 entry)
@@ -144,6 +150,7 @@ const struct chariot_entry_ops chariot_entry_ept = {
 	.empty		= EPT_SUPPRESS_VE,
 	.present	= ept_present,
 	.special	= ept_special,
+	.kvm_table	= ept_kvm_table,
 	.large		= ept_large,
 	.addr		= ept_addr,
 	.rights		= ept_rights,

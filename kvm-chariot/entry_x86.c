@@ -34,6 +34,7 @@
 #define PTE_PAT_LARGE		BIT_ULL(12)
 #define PTE_ADDR		GENMASK_ULL(51, 12)
 #define PTE_NX			BIT_ULL(63)
+#define PTE_TABLE_IGNORED	(GENMASK_ULL(62, 52) | GENMASK_ULL(11, 8))
 
 /* KVM's: the entry is one that the MMU made, neither MMIO nor frozen. */
 #define SPTE_MMU_PRESENT	BIT_ULL(11)
@@ -50,6 +51,12 @@ static bool x86_present(u64 entry)
 static bool x86_special(u64 entry)
 {
 	return (entry & ~PTE_NX) && !(entry & SPTE_MMU_PRESENT);
+}
+
+/* Accessed and dirty are tracked by the hardware's bits, for which SPTE_AD_TYPE is 0. */
+static bool x86_kvm_table(u64 entry)
+{
+	return (entry & PTE_TABLE_IGNORED) == SPTE_MMU_PRESENT;
 }
 
 /* KVM never uses PAT in its entries, so that bit 7 is PS at every level. */
@@ -147,6 +154,7 @@ static bool x86_user(u64 entry)
 #define X86_ENTRY				\
 	.present	= x86_present,		\
 	.special	= x86_special,		\
+	.kvm_table	= x86_kvm_table,	\
 	.large		= x86_large,		\
 	.addr		= x86_addr,		\
 	.rights		= x86_rights,		\

@@ -67,7 +67,9 @@ static void kvm_leaf(struct chariot_fault *f, const struct chariot_access *walk,
 
 	/* KVM's handler may have run an instruction that made it drop the root. */
 	if (!VALID_PAGE(mmu->root.hpa) || chariot_in_nested_guest(f->vcpu) ||
-	    chariot_in_smm(f->vcpu) || !f->vm->mode->usable(f->vcpu)) {
+	    chariot_in_smm(f->vcpu) || !f->vm->mode->usable(f->vcpu) ||
+	    /* KVM's handler may have made the first entries: what they look like is not known. */
+	    chariot_layout_know(f->vm, f->vcpu, f->addr) <= 0) {
 		*leaf = (struct chariot_leaf) { .level = level };
 		return;
 	}
@@ -535,9 +537,9 @@ static int handle(struct chariot_fault *f)
 	u32 entered;
 	int ret;
 
-	/* Before the first of KVM's entries is looked at; an error ends the VM. */
-	ret = chariot_layout_know(vm, f->vcpu);
-	if (ret)
+	/* An error ends the VM. */
+	ret = chariot_layout_know(vm, f->vcpu, f->addr);
+	if (ret < 0)
 		return ret;
 
 	chariot_count(vm, faults);

@@ -7,6 +7,7 @@
 
 #include "compat.h"
 #include "layout.h"
+#include "leaf.h"
 
 #define ENTRIES		512
 #define CR3_ADDR	GENMASK_ULL(51, 12)
@@ -56,18 +57,22 @@ static const char *wrong_translation(struct kvm *kvm, const struct chariot_kvm_m
 	return NULL;
 }
 
-/* Down from the root, looking at each entry of a table, to the first leaf there is. */
+/*
+ * Down from the root, looking at each entry of a table, the way that leads to page
+ * @index as far as there is one. @leaves: how many leaves were among them.
+ */
 static const char *wrong_tree(const struct chariot_mode *mode, struct kvm *kvm,
-			      const struct kvm_mmu *mmu)
+			      const struct kvm_mmu *mmu, u64 index, unsigned int *leaves)
 {
 	const struct chariot_entry_ops *ops = mode->entry;
 	struct chariot_kvm_mmu_page sp, child, next;
 	const char *wrong = wrong_root(mmu, &sp);
 	int level = mmu->root_role.level;
-	unsigned int i, tables;
+	unsigned int i, tables, on_the_way;
 	u64 entry;
 
 	for (; !wrong; level--, sp = next) {
+		on_the_way = index >> (9 * (level - 1)) & (ENTRIES - 1);
 		tables = 0;
 		for (i = 0; i < ENTRIES; i++) {
 			entry = READ_ONCE(sp.spt[i]);
@@ -79,14 +84,17 @@ static const char *wrong_tree(const struct chariot_mode *mode, struct kvm *kvm,
 				continue;
 			if (level == CHARIOT_LEVEL_4K || ops->large(entry)) {
 				wrong = mode->by_gva ? wrong_translation(kvm, &sp, i) : NULL;
-				if (wrong || level == CHARIOT_LEVEL_4K)
+				if (wrong)
 					return wrong;
+				++*leaves;
 				continue;
 			}
+			if (!ops->kvm_table(entry))
+				return "the bits of KVM's in an entry for a table";
 			wrong = wrong_descriptor(ops->addr(entry), level - 1, &child);
 			if (wrong)
 				return wrong;
-			if (!tables++)
+			if (!tables++ || i == on_the_way)
 				next = child;
 		}
 		if (!tables)
@@ -95,36 +103,36 @@ static const char *wrong_tree(const struct chariot_mode *mode, struct kvm *kvm,
 	return wrong;
 }
 
-int chariot_layout_check(const struct chariot_mode *mode, struct kvm_vcpu *vcpu)
+int chariot_layout_check(const struct chariot_mode *mode, struct kvm_vcpu *vcpu, u64 addr)
 {
 	const struct kvm_mmu *mmu = &vcpu->arch.root_mmu;
+	u64 index = chariot_leaf_index(mode, addr, mmu->root_role.level);
 	const char *wrong = NULL;
-	bool seen = false;
+	unsigned int leaves = 0;
 
 	/* Nobody frees a root or a table meanwhile, of whatever kind. */
 	write_lock(&vcpu->kvm->mmu_lock);
 	/* A root that is no page of KVM's stands for a CR3 that leads nowhere. */
 	if (mode->usable(vcpu) && VALID_PAGE(mmu->root.hpa) &&
-	    mmu->root.hpa != page_to_phys(ZERO_PAGE(0))) {
-		wrong = wrong_tree(mode, vcpu->kvm, mmu);
-		seen = true;
-	}
+	    mmu->root.hpa != page_to_phys(ZERO_PAGE(0)))
+		wrong = wrong_tree(mode, vcpu->kvm, mmu, index, &leaves);
 	write_unlock(&vcpu->kvm->mmu_lock);
 	if (wrong) {
 		pr_err("not for this kernel: KVM's page tables are not as expected (%s)\n", wrong);
 		return -ENXIO;
 	}
-	return seen;
+	/* A root that leads to no leaf says nothing of what a leaf's table looks like. */
+	return leaves > 0;
 }
 
-int chariot_layout_know(struct chariot_vm *vm, struct kvm_vcpu *vcpu)
+int chariot_layout_know(struct chariot_vm *vm, struct kvm_vcpu *vcpu, u64 addr)
 {
 	int ret;
 
 	if (READ_ONCE(vm->layout_known))
-		return 0;
-	ret = chariot_layout_check(vm->mode, vcpu);
+		return 1;
+	ret = chariot_layout_check(vm->mode, vcpu, addr);
 	if (ret > 0)
 		WRITE_ONCE(vm->layout_known, true);
-	return min(ret, 0);
+	return ret;
 }

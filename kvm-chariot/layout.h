@@ -11,13 +11,14 @@
 #include "vm.h"
 
 /*
- * Looks at the vCPU's root and at tables below it. 1: they are as expected; 0: KVM has
- * no root for the vCPU now, or none that views are made from. -ENXIO (with a log line
- * that names the field): they are not. Needs kvm->srcu; takes kvm->mmu_lock.
+ * Looks at the vCPU's root and at the tables on the way to what is accessed at @addr.
+ * 1: they are as expected; 0: there is nothing to tell it by: no root for the vCPU now,
+ * none that views are made from, or no leaf. -ENXIO (with a log line that names the
+ * field): they are not. Needs kvm->srcu; takes kvm->mmu_lock.
  */
-int chariot_layout_check(const struct chariot_mode *mode, struct kvm_vcpu *vcpu);
+int chariot_layout_check(const struct chariot_mode *mode, struct kvm_vcpu *vcpu, u64 addr);
 
-/* The same until it is known for the VM, then nothing more. 0: known, or no root yet; -ENXIO. */
-int chariot_layout_know(struct chariot_vm *vm, struct kvm_vcpu *vcpu);
+/* The same until it is known for the VM, then 1 at once. */
+int chariot_layout_know(struct chariot_vm *vm, struct kvm_vcpu *vcpu, u64 addr);
 
 #endif

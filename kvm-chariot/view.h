@@ -65,6 +65,11 @@ struct chariot_entry_ops {
 	bool (*present)(u64 kvm_entry);
 	/* Non-zero and not present: an MMIO (or frozen) entry */
 	bool (*special)(u64 kvm_entry);
+	/*
+	 * Of a present entry that leads to a table: are the bits that CPUs ignore there
+	 * just those that KVM sets? No other bit of an entry is so sure to be one of KVM's.
+	 */
+	bool (*kvm_table)(u64 kvm_entry);
 	/* A present entry at @level (> 1) is a leaf */
 	bool (*large)(u64 entry);
 	u64 (*addr)(u64 entry);			/* physical address of table or page */

@@ -141,7 +141,7 @@ static int check_kvm(struct kvm *kvm)
 	return 0;
 }
 
-/* 1, -ENXIO, or 0: no vCPU has run yet, it will be seen when one does. */
+/* 1, -ENXIO, or 0: no vCPU has touched memory yet, it will be seen when one does. */
 static int check_layout(struct kvm *kvm, const struct chariot_mode *mode)
 {
 	struct kvm_vcpu *vcpu;
@@ -150,7 +150,7 @@ static int check_layout(struct kvm *kvm, const struct chariot_mode *mode)
 
 	idx = srcu_read_lock(&kvm->srcu);
 	kvm_for_each_vcpu(i, vcpu, kvm) {
-		ret = chariot_layout_check(mode, vcpu);
+		ret = chariot_layout_check(mode, vcpu, 0);
 		if (ret)
 			break;
 	}

@@ -212,6 +212,8 @@ MUTANTS = {
     "KVM's present bit is ignored": (
         "entry_x86.c", "(entry & (SPTE_MMU_PRESENT | PTE_P)) == (SPTE_MMU_PRESENT | PTE_P)",
         "entry & PTE_P"),
+    "a table's entry may have other bits of KVM's": (
+        "entry_x86.c", "(entry & PTE_TABLE_IGNORED) == SPTE_MMU_PRESENT", "entry & SPTE_MMU_PRESENT"),
     "hardware's present bit is ignored": (
         "entry_x86.c", "(entry & (SPTE_MMU_PRESENT | PTE_P)) == (SPTE_MMU_PRESENT | PTE_P)",
         "entry & SPTE_MMU_PRESENT"),
@@ -249,6 +251,11 @@ MUTANTS = {
         "entry_ept.c", "(entry & SPTE_MMU_PRESENT) && (entry & EPT_RWX)", "entry & EPT_RWX"),
     "EPT: hardware's present bits are ignored": (
         "entry_ept.c", "(entry & SPTE_MMU_PRESENT) && (entry & EPT_RWX)", "entry & SPTE_MMU_PRESENT"),
+    "EPT: a table's entry may have other bits of KVM's": (
+        "entry_ept.c", "(entry & EPT_TABLE_IGNORED & ~SPTE_AD_DISABLED) == SPTE_MMU_PRESENT",
+        "entry & SPTE_MMU_PRESENT"),
+    "EPT: a table's entry without A and D is refused": (
+        "entry_ept.c", "EPT_TABLE_IGNORED & ~SPTE_AD_DISABLED", "EPT_TABLE_IGNORED"),
     "EPT: an empty slot is special": (
         "entry_ept.c", "return (entry & ~EPT_SUPPRESS_VE) && !", "return entry && !"),
     "EPT: what cannot be read is derived from": (

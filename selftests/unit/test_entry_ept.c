@@ -65,6 +65,26 @@ TEST(entries_that_are_none)
 	CHECK_EQ(ept->rights(RAM & ~MMU), 0);
 }
 
+/* KVM's entry for a table: of 6.1, of 6.12, of 7.x; without A and D where they are not used */
+TEST(tables_have_no_other_bits_of_kvms)
+{
+	static const u64 tables[] = {
+		R | W | X | A | MMU,
+		R | W | X | A | MMU | VE,
+		R | W | X | A | MMU | VE | XU,
+		R | W | X | MMU | VE | NO_AD,
+		R | W | X | MMU | VE | XU | NO_AD_7,
+	};
+
+	for (unsigned int i = 0; i < ARRAY_SIZE(tables); i++) {
+		CHECK(ept->kvm_table(tables[i] | 0x12345000));
+		for (unsigned int bit = 9; bit < 63; bit = bit == 11 ? 52 : bit + 1) {
+			if (bit != 10 && !(BIT_ULL(bit) & (NO_AD | NO_AD_7)))
+				CHECK(!ept->kvm_table(tables[i] ^ BIT_ULL(bit)));
+		}
+	}
+}
+
 TEST(rights_by_entry)
 {
 	CHECK_EQ(ept->rights(RAM), RWX);

@@ -45,6 +45,18 @@ TEST(entries_that_are_none)
 	CHECK(npt->present(RAM) && !npt->special(RAM));
 }
 
+/* KVM's entry for a table: shared by all of them, whatever its guest does. */
+TEST(tables_have_no_other_bits_of_kvms)
+{
+	const u64 table = P | RW | US | A | BIT_ULL(11) | 0x12345000;
+
+	CHECK(npt->kvm_table(table));
+	/* where the CPU has GMET */
+	CHECK(npt->kvm_table(table & ~US));
+	for (unsigned int bit = 8; bit < 63; bit = bit == 11 ? 52 : bit + 1)
+		CHECK(!npt->kvm_table(table ^ BIT_ULL(bit)));
+}
+
 TEST(rights_by_entry)
 {
 	CHECK_EQ(npt->rights(RAM), RWX);
