@@ -334,13 +334,15 @@ void chariot_track_forget(u16 domain)
 
 /* The probes. None of the events is traced with the memory already reusable. */
 
+/*
+ * Objects lie in the direct map. What does not, NULL and its like among it, is
+ * beyond the last page frame by this reckoning: no need of virt_addr_valid(),
+ * which takes as long as all the rest.
+ */
 static void object_freed(const void *ptr)
 {
-	phys_addr_t phys;
+	phys_addr_t phys = (unsigned long)ptr - PAGE_OFFSET;
 
-	if (!virt_addr_valid(ptr))
-		return;
-	phys = virt_to_phys((void *)ptr);
 	if (chariot_tracked(phys) && release_any(phys, false))
 		chariot_ring_sync();
 }
