@@ -53,7 +53,7 @@ def lab(kernel):
     for guest in kernels.guests():
         folder = image.guest_folder("guest", guest)
         _install(guest.image, folder / "vmlinuz")
-        image.guest_initramfs(folder / "initrd", guest, _agent(guest))
+        image.guest_initramfs(folder / "initrd", guest, agent(guest))
 
 
 def module(folder, kernel, flags="", to=None, quiet=False):
@@ -81,7 +81,7 @@ def _mirror_sources(source, target):
             path.unlink()
 
 
-def _agent(guest):
+def agent(guest):
     """The agent for lab guests with that kernel, among the products."""
     return image.guest_folder("modules", guest) / MODULES["guest-agent"]
 
@@ -90,7 +90,7 @@ def modules(kernel):
     """Both modules, as a lab host with this kernel and the lab guests load them."""
     _install(module("kvm-chariot", kernel), table.product(table.HOST_MODULE, kernel.name))
     for guest in kernels.guests():
-        _install(module("guest-agent", guest), _agent(guest))
+        _install(module("guest-agent", guest), agent(guest))
 
 
 def _qemu(name, what, key_word, words=(), also=b""):
