@@ -234,6 +234,27 @@ MUTANTS = {
         "entry_x86.c", "entry |= kvm_entry & (PTE_U | PTE_PWT | PTE_PCD);", "entry |= kvm_entry & PTE_U;"),
     "PS is kept in a 4K leaf": (
         "entry_x86.c", "\telse if (pat)\n", "\telse\n"),
+    # what is known of KVM's tables
+    "layout: tables without a leaf are enough": ("layout.c", "return leaves > 0;", "return 1;"),
+    "layout: the way to what is accessed is not looked at": (
+        "layout.c", "if (!tables++ || i == on_the_way)", "if (!tables++)"),
+    "layout: an entry that is present for the CPU alone is passed over": (
+        "layout.c", "if (level > CHARIOT_LEVEL_4K && ops->own_present(entry) &&", "if (0 &&"),
+    "layout: MMIO must have the present bit": (
+        "layout.c", "if (level > CHARIOT_LEVEL_4K && ops->own_present(entry) &&",
+        "if (ops->own_present(entry) &&"),
+    "layout: other bits in a table's entry are passed over": (
+        "layout.c", "if (!ops->kvm_table(entry))", "if (0)"),
+    "layout: a descriptor of another table is taken": (
+        "layout.c", "if (sp->spt != __va(table))", "if (0)"),
+    "layout: the descriptor's level is not compared": (
+        "layout.c", "if (sp->role.level != level)", "if (0)"),
+    "layout: large leaves' translations are not looked at": (
+        "layout.c", "wrong = mode->by_gva ? wrong_translation(kvm, &sp, i) : NULL;", "wrong = NULL;"),
+    "layout: what was wrong once is known": (
+        "layout.c", "if (ret > 0)\n\t\tWRITE_ONCE", "if (ret)\n\t\tWRITE_ONCE"),
+    "AMD: KVM's present bit is taken for the accessed one": (
+        "entry_x86.c", "SPTE_MMU_PRESENT\tBIT_ULL(11)", "SPTE_MMU_PRESENT\tBIT_ULL(5)"),
     # Intel's entries
     "EPT: W without dirty": (
         "entry_ept.c", "(entry & EPT_W) && (!tracked || (entry & EPT_D))", "entry & EPT_W"),

@@ -1,16 +1,23 @@
 // SPDX-License-Identifier: GPL-2.0-only
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/uio.h>
+#include <unistd.h>
 
 #include <sanitizer/asan_interface.h>
 
+#include <linux/errno.h>
 #include <linux/mm.h>
 #include <linux/slab.h>
+#include <linux/uaccess.h>
 
 static unsigned long live, allocs, warnings;
 static unsigned long fail_after = ~0ul;
 static bool fail_forever;
+static const char *expected_words;
+static unsigned int expected;
 static _Thread_local unsigned int spinning;
 
 void shim_fail_alloc(unsigned long after, bool forever)
@@ -38,6 +45,7 @@ void shim_reset(void)
 {
 	live = 0;
 	warnings = 0;
+	expected_words = NULL;
 	spinning = 0;
 	shim_fail_alloc(~0ul, false);
 }
@@ -113,6 +121,22 @@ void *shim_page_alloc(unsigned int flags)
 	return page;
 }
 
+char shim_zero_page[SHIM_PAGE_SIZE] __attribute__((__aligned__(SHIM_PAGE_SIZE)));
+
+long copy_from_kernel_nofault(void *to, const void *from, size_t size)
+{
+	struct iovec ours = { to, size }, theirs = { (void *)from, size };
+
+	return process_vm_readv(getpid(), &ours, 1, &theirs, 1, 0) == (ssize_t)size ? 0 : -EFAULT;
+}
+
+bool pfn_valid(unsigned long pfn)
+{
+	struct page page;
+
+	return !copy_from_kernel_nofault(&page, pfn_to_page(pfn), sizeof(page));
+}
+
 void shim_page_free(void *page)
 {
 	shim_warn((unsigned long)page % SHIM_PAGE_SIZE, "free_page of no page", __FILE__, __LINE__);
@@ -152,6 +176,31 @@ void kmem_cache_free(struct kmem_cache *cache, void *object)
 	shim_warn(!object, "kmem_cache_free(NULL)", __FILE__, __LINE__);
 	__atomic_sub_fetch(&cache->live, 1, __ATOMIC_RELAXED);
 	shim_free(object);
+}
+
+void shim_expect(const char *words)
+{
+	expected_words = words;
+	expected = 0;
+}
+
+unsigned int shim_expected(void)
+{
+	return expected;
+}
+
+void shim_printk(const char *fmt, ...)
+{
+	char line[256];
+	va_list args;
+
+	va_start(args, fmt);
+	vsnprintf(line, sizeof(line), fmt, args);
+	va_end(args);
+	if (expected_words && strstr(line, expected_words))
+		expected++;
+	else
+		printf("%s", line);
 }
 
 void shim_lock_init(struct shim_lock *lock, bool spins)

@@ -25,7 +25,13 @@ unsigned long shim_allocs(void);
 unsigned int shim_warnings(void);
 void shim_reset(void);
 
+/* The kernel's messages with @words in them are counted from now on, not shown; NULL: none. */
+void shim_expect(const char *words);
+unsigned int shim_expected(void);
+
 /* For the headers in linux/. */
+void shim_printk(const char *fmt, ...) __attribute__((__format__(__printf__, 1, 2)));
+
 struct shim_lock {
 	pthread_mutex_t mutex;
 	pthread_t owner;

@@ -30,6 +30,15 @@ static inline struct page *virt_to_page(const volatile void *va)
 	return (struct page *)(((unsigned long)va & PAGE_MASK) + PAGE_SIZE + SHIM_PAGE_GAP);
 }
 
+#define pfn_to_page(pfn)		virt_to_page(__va((u64)(pfn) << PAGE_SHIFT))
+#define page_to_phys(page)		((unsigned long)(page) - PAGE_SIZE - SHIM_PAGE_GAP)
+
+/* Is there memory for it to be a page of the shim's? */
+bool pfn_valid(unsigned long pfn);
+
+extern char shim_zero_page[];
+#define ZERO_PAGE(vaddr)		virt_to_page(shim_zero_page)
+
 #define page_private(page)		((page)->private)
 #define set_page_private(page, value)	((page)->private = (value))
 

@@ -2,13 +2,15 @@
 #ifndef SHIM_LINUX_PRINTK_H
 #define SHIM_LINUX_PRINTK_H
 
-#include <stdio.h>
+#include "../shim.h"
+
+#define KBUILD_MODNAME	"kvm_chariot"
 
 #ifndef pr_fmt
 #define pr_fmt(fmt) fmt
 #endif
 
-#define printk(fmt, ...)	printf("# " fmt, ##__VA_ARGS__)
+#define printk(fmt, ...)	shim_printk("# " fmt, ##__VA_ARGS__)
 #define pr_err(fmt, ...)	printk(pr_fmt(fmt), ##__VA_ARGS__)
 #define pr_warn(fmt, ...)	printk(pr_fmt(fmt), ##__VA_ARGS__)
 #define pr_info(fmt, ...)	printk(pr_fmt(fmt), ##__VA_ARGS__)

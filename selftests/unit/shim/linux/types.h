@@ -48,6 +48,12 @@ typedef struct {
 	long counter;
 } atomic_long_t;
 
+typedef atomic_long_t atomic64_t;
+
+struct rcu_head {
+	struct rcu_head *next;
+};
+
 #ifndef __aligned_u64
 #define __aligned_u64 __u64 __attribute__((aligned(8)))
 #endif
