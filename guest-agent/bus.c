@@ -32,6 +32,9 @@ static const struct bus_field pci_fields[] = {
 	/* pm_runtime_mark_last_busy() */
 	{ offsetof(struct device, power.last_busy),
 	  sizeof_field(struct device, power.last_busy) },
+	/* dma_set_max_seg_size() and others: what pci_dev.dev.dma_parms points to */
+	{ offsetof(struct pci_dev, dma_parms) - offsetof(struct pci_dev, dev),
+	  sizeof_field(struct pci_dev, dma_parms) },
 	/* dev_pm_set_driver_flags() */
 	{ offsetof(struct device, power.driver_flags),
 	  sizeof_field(struct device, power.driver_flags) },

@@ -25,7 +25,8 @@ HOST_MODULE_FOLDERS = ["arch/x86", "block", "crypto", "drivers/block", "drivers/
                        "net/bridge", "net/802", "net/llc", "virt"]
 #: available to the lab guest, loaded by its scenarios
 GUEST_MODULES = ["e1000", "e1000e", "igb", "vmxnet3", "virtio_net", "8139cp", "pcnet32", "virtio_blk", "virtio_rng",
-                 "virtio_balloon"]
+                 "virtio_balloon", "nvme", "ahci", "virtio_scsi", "sym53c8xx", "sd_mod", "sdhci_pci", "mmc_block", "ext4",
+                 "crc32c_generic"]
 
 
 class ModuleIndex:

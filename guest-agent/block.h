@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Block requests while a driver has them. What may be called where the functions
+ * may be called that the catalogue names.
+ */
+#ifndef CHARIOT_BLOCK_H
+#define CHARIOT_BLOCK_H
+
+#include <linux/blkdev.h>
+#include <linux/types.h>
+
+/* A list of requests, which is of a type of its own in newer kernels only. */
+#define chariot_rq_list typeof_member(struct io_comp_batch, req_list)
+
+/* What dev_set_drvdata() writes to in a disk's device. */
+static inline void **chariot_disk_drvdata(struct gendisk *disk)
+{
+	return &disk_to_dev(disk)->driver_data;
+}
+
+/* A request and the driver's part behind it. */
+void chariot_request_give(u16 domain, const struct request *rq);
+void chariot_request_take(u16 domain, const struct request *rq);
+
+/* All that are in the list, which stays as it is. */
+void chariot_requests_give(u16 domain, chariot_rq_list *list);
+void chariot_requests_take(u16 domain, chariot_rq_list *list);
+
+#endif /* CHARIOT_BLOCK_H */

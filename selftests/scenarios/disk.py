@@ -1,0 +1,156 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""
+A guest works on a disk through one of Debian's storage drivers, isolated: what it reads is what the host wrote, and what it
+writes is what the host reads.
+"""
+
+import argparse
+import hashlib
+import json
+import os
+import struct
+from dataclasses import dataclass
+
+import labguest
+from download import check_isolated
+from report import Report
+
+MIB = 1 << 20
+SECTOR = 512
+
+
+class Image:
+    """A raw disk of random bytes with four partitions: what the guest reads, writes, puts a filesystem on, and cannot read."""
+
+    SIZE = 32
+
+    def __init__(self, path, mib):
+        self.path = path
+        self.parts, at = [], 1
+        for size in (mib, 4, 12, 1):
+            self.parts.append((at * MIB, size * MIB))
+            at += size
+        self.content = None
+
+    def make(self):
+        """Writes the disk anew."""
+        table = b"".join(struct.pack("<4xB3xII", 0x83, start // SECTOR, size // SECTOR) for start, size in self.parts)
+        self.content = bytes(446) + table + b"\x55\xaa" + os.urandom(self.SIZE * MIB - SECTOR)
+        with open(self.path, "wb") as file:
+            file.write(self.content)
+
+    def sum(self, part):
+        """The checksum of what the host put into a partition (1 to 4)."""
+        start, size = self.parts[part - 1]
+        return hashlib.sha256(self.content[start:start + size]).hexdigest()
+
+    def check(self):
+        """What is on the disk now: the checksum of the second partition, and whether all but it and the third is as it was."""
+        with open(self.path, "rb") as file:
+            now = file.read()
+        (second, size), (fourth, _) = self.parts[1], self.parts[3]
+        same = now[:second] == self.content[:second] and now[fourth:] == self.content[fourth:]
+        return hashlib.sha256(now[second:second + size]).hexdigest(), same
+
+    def words(self):
+        """For QEMU: the disk, as "disk". Reading the first sector of the fourth partition is an error."""
+        error = {"event": "none", "iotype": "read", "errno": 5, "once": False, "sector": self.parts[3][0] // SECTOR}
+        nodes = [{"driver": "file", "node-name": "file", "filename": self.path},
+                 {"driver": "raw", "node-name": "raw", "file": "file"},
+                 {"driver": "blkdebug", "node-name": "disk", "image": "raw", "inject-error": [error]}]
+        return [word for node in nodes for word in ("-blockdev", json.dumps(node))]
+
+
+@dataclass
+class Disk:
+    """A driver, its domain, what the guest calls the disk, the modules that find the disk behind the driver, and QEMU's devices."""
+
+    driver: str
+    isolate: str
+    name: str
+    devices: list
+    modules: tuple = ()
+    #: whether the device can tell of an error
+    errors: bool = True
+
+    def words(self, image):
+        """For QEMU."""
+        return image.words() + [word for device in self.devices for word in ("-device", device)]
+
+    def options(self):
+        """For the guest."""
+        words = [f"chariot.driver={self.driver}", f"chariot.disk={self.name}", *(f"chariot.with={m}" for m in self.modules),
+                 *(f"chariot.then={m}" for m in reversed(self.isolate.split("+")) if m != self.driver)]
+        return " ".join(words + ["chariot.bad=1"] * self.errors)
+
+
+DISKS = {disk.driver: disk for disk in [
+    Disk("virtio_blk", "virtio_blk", "vda", ["virtio-blk-pci,drive=disk"]),
+    Disk("nvme", "nvme_core+nvme", "nvme0n1", ["nvme,drive=disk,serial=chariot"]),
+    Disk("ahci", "libata+libahci+ahci", "sda", ["ahci,id=bus", "ide-hd,bus=bus.0,drive=disk"], ("sd_mod",)),
+    Disk("virtio_scsi", "virtio_scsi", "sda", ["virtio-scsi-pci", "scsi-hd,drive=disk"], ("sd_mod",)),
+    Disk("sym53c8xx", "sym53c8xx", "sda", ["lsi53c895a", "scsi-hd,drive=disk"], ("sd_mod",)),
+    Disk("sdhci_pci", "sdhci+sdhci_pci", "mmcblk0", ["sdhci-pci", "sd-card,drive=disk"], ("mmc_block",), errors=False),
+]}
+
+
+def check_work(report, guest, disk, image, rounds):
+    """Checks what the guest says of its work, and what it left on the disk."""
+    said = guest.messages()
+    report.equal("driver loads", said.count(f"{disk.driver} 0"), rounds)
+    for word, what in (("cached", "reads through the page cache"), ("direct", "direct reads")):
+        report.equal(f"{what}: checksum equal", said.count(f"{word} {image.sum(1)}"), rounds)
+    report.check("writes: checksum equal", guest.said("pattern") and guest.said("pattern") == guest.said("written"),
+                 f"written {guest.said('pattern')}, read back {guest.said('written')}")
+    start, _ = image.parts[0]
+    report.equal("file in a filesystem: checksum equal", guest.said("file"),
+                 hashlib.sha256(image.content[start:start + 2 * MIB]).hexdigest())
+    if disk.errors:
+        report.equal("an error reaches who reads", said.count("bad 1"), rounds)
+        report.equal("what lies behind can be read", said.count("behind 4096"), rounds)
+    for module in disk.isolate.split("+"):
+        report.equal(f"{module} unloads", said.count(f"unloaded {module} 0"), rounds)
+    written, same = image.check()
+    report.equal("the host finds what was written", written, guest.said("pattern"))
+    report.check("the rest of the disk is as it was", same)
+
+
+def main():
+    """Reads the options and runs one guest."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--driver", default="virtio_blk", choices=DISKS)
+    parser.add_argument("--isolate", help="other modules than the usual ones; empty: none")
+    parser.add_argument("--policy", default="block")
+    parser.add_argument("--smp", type=int, default=1)
+    parser.add_argument("--mib", type=int, default=8, help="how much is read, up to 14")
+    parser.add_argument("--rounds", type=int, default=1)
+    parser.add_argument("--seconds", type=int, default=240)
+    labguest.kernel_option(parser)
+    args = parser.parse_args()
+    disk = DISKS[args.driver]
+    domain = disk.isolate if args.isolate is None else args.isolate
+    report = Report()
+    image = Image("/run/disk.raw", args.mib)
+    image.make()
+    chariot, options = None, f"{disk.options()} chariot.rounds={args.rounds}"
+    if domain:
+        report.check("host module loads", labguest.load_host_module())
+        chariot, options = f"isolate={domain},policy={args.policy}", f"{options} chariot.agent=1"
+    with labguest.Guest("disk", "disk", smp=args.smp, chariot=chariot, options=options, kernel=args.guest_kernel,
+                        devices=disk.words(image)) as guest:
+        report.check("guest runs to its end", guest.wait_end(args.seconds), f"it said: {guest.messages()}")
+        check_work(report, guest, disk, image, args.rounds)
+        report.note(f"{guest.seconds:.1f} s, {guest.exits.get('exits')} exits, {guest.said('requests')} requests read and written, "
+                    f"{int(guest.said('transferred') or 0) * SECTOR / MIB:.1f} MiB")
+        if domain:
+            check_isolated(report, guest, domain)
+            report.check("nothing isolated after the last unload", not guest.info["domains"][0]["up"])
+            for counter in ("grants_live", "slots_used", "grants_refused", "records_lost"):
+                report.equal(f"agent's {counter} after that", guest.said(counter), "0")
+    if domain:
+        report.check("host module unloads", labguest.unload_host_module())
+    report.done()
+
+
+if __name__ == "__main__":
+    main()
