@@ -220,7 +220,6 @@ int chariot_emulate(struct chariot_vm *vm, struct chariot_vcpu *cv, u32 domain, 
 	int ret, len, turns;
 
 	chariot_count(vm, emulated);
-	atomic64_inc(&vm->domains[domain].emulated);
 	trace_chariot_emulate(vcpu->vcpu_id, domain, rip, gpa);
 
 	/* Fewer bytes may be readable: the instruction can end at the end of its page. */

@@ -39,6 +39,7 @@ struct chariot_fault {
 	u32 domain;		/* of the view that the access was made in */
 	bool writable;		/* judged: the whole page may be written */
 	bool kernel;		/* to emulate: an instruction of the kernel's, not the domain's */
+	u8 kind;		/* to emulate: CHARIOT_KIND_* of the range at @gpa */
 };
 
 enum chariot_verdict {
@@ -394,8 +395,8 @@ static bool wait_for_ring(struct chariot_fault *f, enum chariot_drain drained)
 static enum chariot_verdict judge_write(struct chariot_fault *f, enum chariot_drain drained)
 {
 	struct chariot_vm *vm = f->vm;
-	const struct chariot_range *range;
 	struct chariot_culprit culprit;
+	const struct chariot_range *range;
 
 	if (f->access.walk) {
 		/* The walker, not the driver. */
@@ -422,6 +423,8 @@ static enum chariot_verdict judge_write(struct chariot_fault *f, enum chariot_dr
 		return cross(f, CHARIOT_KERNEL_DOMAIN);
 	}
 
+	range = chariot_acl_find(&vm->domains[f->domain].acl, f->gpa);
+	f->kind = range ? range->kind : CHARIOT_KIND_UNKNOWN;
 	culprit = chariot_attribute(vm, f->vcpu, f->domain, f->rip);
 	if (!culprit.domain) {
 		/*
@@ -429,9 +432,7 @@ static enum chariot_verdict judge_write(struct chariot_fault *f, enum chariot_dr
 		 * as preempt_count) is cheaper done here than by going to the
 		 * kernel view and back; anything else comes in groups.
 		 */
-		range = chariot_acl_find(&vm->domains[f->domain].acl, f->gpa);
-		if (range && range->kind == CHARIOT_KIND_RULE &&
-		    chariot_guest_kernel_address(f->rip)) {
+		if (f->kind == CHARIOT_KIND_RULE && chariot_guest_kernel_address(f->rip)) {
 			f->kernel = true;
 			return CHARIOT_EMULATE;
 		}
@@ -566,6 +567,7 @@ static int handle(struct chariot_fault *f)
 		chariot_count(vm, doorbells);
 		return vm->mode->skip(f->vcpu);
 	case CHARIOT_EMULATE:
+		atomic64_inc(&vm->domains[f->domain].emulated[f->kind]);
 		return chariot_emulate(vm, f->cv, f->domain, f->gpa, !f->kernel);
 	case CHARIOT_FAIL:
 		return -ENOMEM;

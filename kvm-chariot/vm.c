@@ -458,6 +458,7 @@ void chariot_vm_get_stats(struct chariot_vm *vm, struct chariot_stats *out)
 int chariot_vm_get_domain_stats(struct chariot_vm *vm, struct chariot_domain_stats *out)
 {
 	struct chariot_dom *domain;
+	unsigned int kind;
 	u32 id = out->id;
 
 	if (!id || id > CHARIOT_DOMAINS_MAX)
@@ -477,7 +478,10 @@ int chariot_vm_get_domain_stats(struct chariot_vm *vm, struct chariot_domain_sta
 	out->crossings_in = atomic64_read(&domain->crossings_in);
 	out->crossings_out = atomic64_read(&domain->crossings_out);
 	out->fills = atomic64_read(&domain->fills);
-	out->emulated = atomic64_read(&domain->emulated);
+	for (kind = 0; kind < ARRAY_SIZE(out->emulated_kinds); kind++) {
+		out->emulated_kinds[kind] = atomic64_read(&domain->emulated[kind]);
+		out->emulated += out->emulated_kinds[kind];
+	}
 	out->violations = atomic64_read(&domain->violations);
 	out->grants = domain->acl.ranges;
 	out->granted_bytes = domain->acl.bytes;

@@ -64,7 +64,7 @@ struct chariot_dom {
 	atomic64_t crossings_in;
 	atomic64_t crossings_out;
 	atomic64_t fills;
-	atomic64_t emulated;
+	atomic64_t emulated[CHARIOT_KINDS];	/* by kind of the range */
 	atomic64_t violations;
 };
 

@@ -38,6 +38,7 @@
 #define CHARIOT_ABI_VERSION	1
 #define CHARIOT_DOMAIN_NAME_MAX	64	/* with the NUL */
 #define CHARIOT_DOMAINS_MAX	16	/* ids 1..16 */
+#define CHARIOT_KINDS		24	/* room for CHARIOT_KIND_*, see chariot_ring.h */
 
 /* Policies for a violation. */
 #define CHARIOT_POLICY_AUDIT	0	/* report, let the write through */
@@ -159,6 +160,11 @@ struct chariot_domain_stats {
 	__u64 grants;		/* now */
 	__u64 granted_bytes;	/* now */
 	__u64 text_bytes;	/* now */
+	/*
+	 * Of @emulated, by CHARIOT_KIND_* of the range that the instruction wrote
+	 * in: what shares its pages with others. UNKNOWN: in none.
+	 */
+	__u64 emulated_kinds[CHARIOT_KINDS];
 	__u64 reserved[8];
 };
 

@@ -432,4 +432,36 @@ TEST_F(events, regions)
 	EXPECT_EQ(FORBIDDEN, event.violation.gpa);
 }
 
+/* Writes into shared pages are told apart by what they write to. */
+TEST_F(events, emulated_by_kind)
+{
+	static const struct {
+		u64 gpa;
+		u8 kind;
+		u64 times;
+	} ranges[] = {
+		{ FORBIDDEN, CHARIOT_KIND_SKB, 3 },
+		{ FORBIDDEN + 0x10, CHARIOT_KIND_OBJECT, 1 },
+		{ FORBIDDEN + 0x20, CHARIOT_KIND_RULE, 2 },
+		/* Nobody's: a violation */
+		{ FORBIDDEN + 0x30, CHARIOT_KIND_UNKNOWN, 1 },
+	};
+	struct chariot_domain_stats before = chariot_domain_stats(&self->c, 1), after;
+	unsigned int i, n;
+
+	for (i = 0; i < ARRAY_SIZE(ranges); i++)
+		if (ranges[i].kind)
+			chariot_range(&self->c, CHARIOT_REC_GRANT, 1, ranges[i].kind, ranges[i].gpa, 8);
+	chariot_kick(&self->c);
+	for (i = 0; i < ARRAY_SIZE(ranges); i++)
+		for (n = 0; n < ranges[i].times; n++)
+			vcpu_call(self->vcpu, g_dom1_store, dm(ranges[i].gpa), n);
+	after = chariot_domain_stats(&self->c, 1);
+	for (i = 0; i < ARRAY_SIZE(ranges); i++)
+		EXPECT_EQ(ranges[i].times, after.emulated_kinds[ranges[i].kind] -
+			  before.emulated_kinds[ranges[i].kind]) TH_LOG("kind %d", ranges[i].kind);
+	EXPECT_EQ(7, after.emulated - before.emulated);
+	EXPECT_EQ(1, after.violations - before.violations);
+}
+
 TEST_HARNESS_MAIN

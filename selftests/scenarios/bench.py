@@ -35,6 +35,8 @@ def counts(name, **arguments):
         REPORT.check(f"{name}: packets were counted", packets)
         result = {key: guest.exits[key] - before[key] for _, key in EXITS if key in before}
         result.update(guest.info.get("counters", {}), packets=int(packets or 1))
+        result["kinds"] = {entry["kind"]: entry["count"] for domain in guest.info.get("domains", [])
+                           for entry in domain["emulated-by-kind"]}
         return result
 
 
@@ -71,6 +73,9 @@ def main():
           "emulated: KVM's counters, from the guest's init on; they differ from run to run with timing (timer ticks,\n"
           "packets for each interrupt). All others: Chariot's counters, of the whole life of the VM.\n")
     show(runs)
+    isolated = runs[ISOLATED]
+    table([["emulated writes, by what shares its pages", "in all", "per packet"],
+           *([kind, f"{count:,}", f"{count / isolated['packets']:,.2f}"] for kind, count in isolated["kinds"].items())])
     print(f"Extra exits that Chariot causes with nothing isolated: {sum(v or 0 for v in idle.values())} "
           f"({', '.join(f'{key} {value}' for key, value in idle.items())})")
     crossings = runs[ISOLATED].get("crossings-in")

@@ -568,6 +568,8 @@ static void test_counters(void)
     };
     uint64_t value = (1ULL << 32) + 100;
     QDict *info, *counters, *domain;
+    const QListEntry *entry;
+    QList *kinds;
     Vm *vm;
 
     if (!have_fake()) {
@@ -597,6 +599,17 @@ static void test_counters(void)
     g_assert_false(qdict_get_bool(domain, "up"));
     for (int i = 0; i < ARRAY_SIZE(of_domain); i++) {
         g_assert_cmpuint(get_u64(domain, of_domain[i]), ==, 2000 + i);
+    }
+    kinds = qdict_get_qlist(domain, "emulated-by-kind");
+    g_assert_cmpuint(qlist_size(kinds), ==, CHARIOT_KIND_MAX + 1);
+    value = 2000 + ARRAY_SIZE(of_domain);
+    QLIST_FOREACH_ENTRY(kinds, entry) {
+        QDict *kind = qobject_to(QDict, qlist_entry_obj(entry));
+
+        if (!strcmp(qdict_get_str(kind, "kind"), "skb")) {
+            g_assert_cmpuint(get_u64(kind, "count"), ==,
+                             value + CHARIOT_KIND_SKB);
+        }
     }
     qobject_unref(info);
     vm_stop(vm);

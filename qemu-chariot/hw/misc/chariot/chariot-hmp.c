@@ -34,6 +34,19 @@ static void print_agent(Monitor *mon, const ChariotAgent *agent)
     }
 }
 
+static void print_kinds(Monitor *mon, const ChariotKindCountList *kinds)
+{
+    if (!kinds) {
+        return;
+    }
+    monitor_printf(mon, "   emulated writes:");
+    for (; kinds; kinds = kinds->next) {
+        monitor_printf(mon, " %s %" PRIu64 "%s",
+                       ChariotKind_str(kinds->value->kind),
+                       kinds->value->count, kinds->next ? "," : "\n");
+    }
+}
+
 static void print_domains(Monitor *mon, const ChariotDomainList *domains)
 {
     monitor_printf(mon, "\n%2s %-20s %-7s %-4s %12s %10s %12s %10s\n", "id",
@@ -49,6 +62,7 @@ static void print_domains(Monitor *mon, const ChariotDomainList *domains)
                        domain->crossings_in + domain->crossings_out,
                        domain->grants, domain->granted_bytes,
                        domain->violations);
+        print_kinds(mon, domain->emulated_by_kind);
     }
 }
 

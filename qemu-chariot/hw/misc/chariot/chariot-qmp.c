@@ -47,6 +47,23 @@ static ChariotAgent *query_agent(ChariotState *s)
     return agent;
 }
 
+static ChariotKindCountList *
+query_kinds(const struct chariot_domain_stats *stats)
+{
+    ChariotKindCountList *list = NULL;
+
+    for (int kind = QAPI_CHARIOT_KIND__MAX - 1; kind >= 0; kind--) {
+        if (stats->emulated_kinds[kind]) {
+            ChariotKindCount *entry = g_new0(ChariotKindCount, 1);
+
+            entry->kind = kind;
+            entry->count = stats->emulated_kinds[kind];
+            QAPI_LIST_PREPEND(list, entry);
+        }
+    }
+    return list;
+}
+
 static ChariotDomainList *query_domains(ChariotState *s)
 {
     ChariotDomainList *list = NULL;
@@ -66,6 +83,7 @@ static ChariotDomainList *query_domains(ChariotState *s)
         domain->crossings_out = stats.crossings_out;
         domain->fills = stats.fills;
         domain->emulated = stats.emulated;
+        domain->emulated_by_kind = query_kinds(&stats);
         domain->violations = stats.violations;
         domain->grants = stats.grants;
         domain->granted_bytes = stats.granted_bytes;
