@@ -175,11 +175,23 @@ class Guest:
         event = self.qmp.wait_event("SHUTDOWN", seconds, stop=lambda: self.process.poll() is not None)
         self.seconds = time.monotonic() - self.begin
         if event:
-            # "guest-reset" without a panic on the console is a triple fault
-            with open(f"qemu-{self.name}.log", "a", encoding="utf-8") as log:
-                log.write(f"ended by {event['data'].get('reason')}\n")
+            self._log_end(event["data"].get("reason"))
         self.measure()
         return event is not None
+
+    def _log_end(self, reason):
+        """
+        Logs why the guest ended, and where its processors were if it was by a reset.
+
+        A kernel that resets the machine (after a panic, say) is at its write to the port. KVM puts a processor with a triple
+        fault back to where it starts, CS f000 and RIP fff0, if the CPU told of it (#VMEXIT 0x7f; the lab's emulator then
+        says more in the lab host's qemu.log); a triple fault that KVM made itself, of events that it was to inject,
+        leaves it where it was.
+        """
+        with open(f"qemu-{self.name}.log", "a", encoding="utf-8") as log:
+            log.write(f"ended by {reason}\n")
+            if reason == "guest-reset":
+                log.write(self.qmp.command("human-monitor-command", **{"command-line": "info registers -a"}))
 
     def measure(self):
         """Reads KVM's counters, and Chariot's where the device is there."""

@@ -52,6 +52,13 @@ def excerpt(log, most=30):
     return lines[begin:begin + most]
 
 
+def emulators_words(run_folder):
+    """What the lab's emulator told of a lab host: what it would have done wrong, or why a guest shut down."""
+    log = run_folder / "qemu.log"
+    lines = log.read_text(errors="replace").splitlines() if log.exists() else []
+    return [line for line in lines if "chariot-lab:" in line]
+
+
 def emulators_fault(log):
     """Whether a crash is the emulator's: an int3 oops with none of our code in the call trace."""
     match = EMULATOR.search(log)

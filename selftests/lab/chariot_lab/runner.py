@@ -14,6 +14,8 @@ from .progress import Failed, say
 
 #: logs of kernels that must be well, in a scenario's folder. A guest that may crash logs to victim*.log.
 KERNEL_LOGS = ["dmesg.log", "kmemleak.log", "guest*.log"]
+#: lines of the emulator's that a failed scenario shows: one guest's shutdown
+MOST_WORDS = 80
 
 
 class Runner:
@@ -112,6 +114,7 @@ class Runner:
         """Runs one scenario; returns whether the lab host is fit for another."""
         begin = time.monotonic()
         folder = lab_host.run_folder / scenario.name
+        before = len(health.emulators_words(lab_host.run_folder))
         status = lab_host.run(scenario.name, scenario.command, scenario.seconds)
         console = (lab_host.run_folder / "host-console.log").read_text(errors="replace")
         if status is None and health.emulators_fault(console):
@@ -141,11 +144,13 @@ class Runner:
         results += [ktap.Result(f"{scenario.name}: {problem}", ktap.FAILED) for problem in problems]
         if not problems:
             results.append(ktap.Result(f"{scenario.name}: {outcomes.CLEAN_LOGS}", ktap.PASSED))
+        if any(r.outcome == ktap.FAILED for r in results):
+            excerpts += health.emulators_words(lab_host.run_folder)[before:before + MOST_WORDS]
         self._report(scenario, results, time.monotonic() - begin, folder, excerpts)
         return not problems and not scenario.oracle
 
     def _report(self, scenario, results, seconds, folder, excerpts=()):
-        """excerpts: lines of kernel logs that say what is wrong, for whoever has no more than what is printed."""
+        """excerpts: lines of kernel logs, or the emulator's, on what is wrong, for whoever has no more than what is printed."""
         with self.lock:
             self.results += results
             outcomes.note(self._kind(scenario), scenario.name, results)
