@@ -14,6 +14,7 @@
 
 #include <linux/log2.h>
 #include <linux/mm.h>
+#include <linux/module.h>
 #include <linux/slab.h>
 
 #include "agent.h"
@@ -21,6 +22,10 @@
 #include "heap.h"
 #include "ring.h"
 #include "track.h"
+
+static bool heaps = true;
+module_param(heaps, bool, 0444);
+MODULE_PARM_DESC(heaps, "slab caches of a domain's own; without, its objects are granted one by one");
 
 /* Size classes as the kernel has them: powers of two, and 96 (1), 192 (2). */
 static unsigned int class_of(size_t size)
@@ -41,6 +46,8 @@ void chariot_heap_init(struct chariot_domain *d)
 {
 	unsigned int i;
 
+	if (!heaps)
+		return;
 	for (i = 1; i <= KMALLOC_SHIFT_HIGH; i++) {
 		size_t size = class_size(i);
 		char *name;

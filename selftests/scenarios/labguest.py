@@ -107,7 +107,8 @@ class Guest:
 
     def __init__(self, name, scenario, *, smp=1, chariot=None, extra=None, options="", qemu=None, may_crash=False, mib=32,
                  network="e1000", kernel="", devices=()):
-        self.name = name
+        self.name, self.smp, self.kernel = name, smp, kernel
+        self.heaps = "chariot_agent.heaps=0" not in options.split()
         self.console = f"{'victim' if may_crash else 'guest'}-{name}.log"
         self.messages_path = f"messages-{name}.log"
         self.qmp_path = f"/run/qmp-{name}-{os.getpid()}"
