@@ -143,7 +143,7 @@ def main():
         report.note(f"{guest.seconds:.1f} s, {guest.exits.get('exits')} exits, {guest.said('requests')} requests read and written, "
                     f"{int(guest.said('transferred') or 0) * SECTOR / MIB:.1f} MiB")
         if domain:
-            check_isolated(report, guest, domain)
+            check_isolated(report, guest, domain, (sum(map(int, (guest.said("requests") or "1").split())), "request"))
             report.check("nothing isolated after the last unload", not guest.info["domains"][0]["up"])
             for counter in ("grants_live", "slots_used", "grants_refused", "records_lost"):
                 report.equal(f"agent's {counter} after that", guest.said(counter), "0")

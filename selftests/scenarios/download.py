@@ -23,8 +23,8 @@ def check_download(report, guest, expected, seconds, driver="e1000"):
     report.note(f"{guest.name}: {guest.seconds:.1f} s, {guest.exits.get('exits')} exits")
 
 
-def check_isolated(report, guest, domain="e1000"):
-    """Checks that Chariot was at work and saw nothing wrong."""
+def check_isolated(report, guest, domain="e1000", work=None):
+    """Checks that Chariot was at work and saw nothing wrong. work: for the table of drivers, how many of what were done."""
     info = guest.info
     domains = {d["name"]: d for d in info.get("domains", [])}
     report.equal(f"{guest.name}: agent loads", guest.said("agent"), "0")
@@ -39,6 +39,13 @@ def check_isolated(report, guest, domain="e1000"):
                     f"{violation.get('target')} ({violation})")
     report.note(f"{guest.name}: {counters}")
     report.note(f"{guest.name}: {info.get('domains')}")
+    if work and domain in domains:
+        state = domains[domain]
+        report.figures(domain=domain, policy=state["policy"], kernel=guest.kernel, smp=guest.smp, heaps=guest.heaps, units=work[0], unit=work[1],
+                       crossings=state["crossings-in"], emulated=state["emulated"], violations=state["violations"],
+                       kinds={entry["kind"]: entry["count"] for entry in state["emulated-by-kind"]},
+                       records=counters["records"], doorbells=counters["doorbells"],
+                       **{"bad-records": sum(counters["bad-records"].values())})
 
 
 def main():
@@ -49,11 +56,12 @@ def main():
     parser.add_argument("--seconds", type=int, default=240)
     parser.add_argument("--driver", default="e1000")
     parser.add_argument("--mib", type=int, default=32, help="size of the file")
+    parser.add_argument("--options", default="", help="more words for the guest's kernel")
     labguest.kernel_option(parser)
     args = parser.parse_args()
     report = Report()
     expected = labguest.server(args.mib)
-    options = f"chariot.driver={args.driver}"
+    options = f"chariot.driver={args.driver} {args.options}"
     if args.chariot is not None:
         report.check("host module loads", labguest.load_host_module())
         options += " chariot.agent=1"
@@ -62,7 +70,7 @@ def main():
                         network=DEVICES.get(args.driver, args.driver)) as guest:
         check_download(report, guest, expected, args.seconds, args.driver)
         if args.chariot is not None:
-            check_isolated(report, guest, re.search("isolate=([^,:]*)", args.chariot).group(1))
+            check_isolated(report, guest, re.search("isolate=([^,:]*)", args.chariot).group(1), (args.mib, "MiB"))
     if args.chariot is not None:
         report.check("host module unloads", labguest.unload_host_module())
     report.done()

@@ -2,6 +2,7 @@
 """Writes KTAP: one line a test, diagnostics in front of the line that they explain."""
 
 import atexit
+import json
 import sys
 
 
@@ -18,6 +19,10 @@ class Report:
         """A line for people."""
         for line in str(text).splitlines():
             print(f"# {line}", flush=True)
+
+    def figures(self, **values):
+        """Figures for the table of drivers; see drivers.py of the lab."""
+        self.note(f"figures {json.dumps(values)}")
 
     def check(self, name, good, why=""):
         """A test named so passed or failed; why is shown when it failed."""

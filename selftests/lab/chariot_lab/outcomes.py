@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Remembers what became of each test on each kind of machine, for the matrix."""
+"""Remembers what became of each test on each kind of machine, for the matrix, and the figures that scenarios print."""
 
 import functools
 import json
@@ -11,6 +11,9 @@ from . import ktap, paths
 #: the runner's own test, which every scenario has
 CLEAN_LOGS = "kernel logs clean"
 FILE = paths.LAB_BUILD / "outcomes.jsonl"
+#: what isolated drivers did and cost, see drivers.py
+FIGURES = paths.LAB_BUILD / "figures.jsonl"
+FIGURES_LINE = re.compile(r"^# figures (\{.*\})$", re.MULTILINE)
 #: what is tested, as opposed to what is written about it
 TESTED = ["kvm-chariot", "guest-agent", "qemu-chariot", "include", "selftests"]
 
@@ -47,3 +50,19 @@ def all_noted():
         return {}
     entries = [json.loads(line) for line in FILE.read_text().splitlines()]
     return {(e["mode"], e["kernel"], e["test"]): e for e in entries}
+
+
+def note_figures(scenario, mode, output):
+    """Keeps the figures in the output of a scenario that passed."""
+    with FIGURES.open("a") as file:
+        for found in FIGURES_LINE.findall(output):
+            entry = {"scenario": scenario, "mode": mode, "tree": tree(), **json.loads(found)}
+            file.write(json.dumps(entry) + "\n")
+
+
+def all_figures():
+    """The last figures of each scenario."""
+    if not FIGURES.exists():
+        return {}
+    entries = [json.loads(line) for line in FIGURES.read_text().splitlines()]
+    return {entry["scenario"]: entry for entry in entries}

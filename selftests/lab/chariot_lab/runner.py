@@ -146,6 +146,8 @@ class Runner:
             results.append(ktap.Result(f"{scenario.name}: {outcomes.CLEAN_LOGS}", ktap.PASSED))
         if any(r.outcome == ktap.FAILED for r in results):
             excerpts += health.emulators_words(lab_host.run_folder)[before:before + MOST_WORDS]
+        if ktap.good(results) and output.exists():
+            outcomes.note_figures(scenario.name, self._kind(scenario).mode, output.read_text(errors="replace"))
         self._report(scenario, results, time.monotonic() - begin, folder, excerpts)
         return not problems and not scenario.oracle
 

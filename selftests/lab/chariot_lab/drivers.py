@@ -1,0 +1,83 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""
+Which drivers have run isolated, doing what, at what cost: docs/drivers.md.
+
+A scenario that isolates a driver prints its figures (report.py); whoever runs it notes them (outcomes.py).
+"""
+
+import re
+import subprocess
+
+from . import image, kernels, ktap, outcomes, paths, runner, table
+from .progress import Failed
+
+PAGE = paths.SOURCE / "docs" / "drivers.md"
+HEAD = """# Drivers that were run isolated
+
+Made by `make check-drivers`: Debian's own modules, byte for byte, each as a domain of its own (`+`: several modules, one domain) in a
+lab guest, policy as the table says, with work whose result is checked. No cell is a goal or an estimate: the lab counted it.
+
+- **guest**: the guest's kernel, number of virtual processors, private heaps on or off (the agent's `heaps`).
+- **crossings**: switches into the driver's view, for each unit of work; each is followed by one out of it.
+- **emulated**: writes of the driver's that KVM executed byte by byte, since the page is shared, for each unit; and to what memory.
+- **records**, **doorbells**: what the agent told the host, for each unit.
+- **imports**: how many of the functions that the modules import have an entry in the [catalogue](agent.md).
+- **violations**: reported writes, and bad records of the ring. Anything but 0 fails the scenario.
+
+| scenario | domain | guest | work | crossings | emulated | to | records | doorbells | imports | violations |
+| --- | --- | --- | --- | ---: | ---: | --- | ---: | ---: | ---: | ---: |
+"""
+
+
+def _imports(kernel, modules):
+    """How many functions and variables the modules import, and how many of these the catalogue has."""
+    index, wanted = image.ModuleIndex(kernel), set()
+    for name in modules:
+        path = paths.LAB_BUILD / "imports.ko"
+        path.write_bytes(index.bytes(name))
+        done = subprocess.run(["nm", "-u", path], capture_output=True, text=True, check=True)
+        wanted |= {line.split()[-1] for line in done.stdout.splitlines()}
+    entries = set()
+    for tab in (paths.SOURCE / "guest-agent/catalogue").glob("*.tab"):
+        for line in tab.read_text().splitlines():
+            words = line.split()
+            if words[:1] == ["import"]:
+                entries |= {word.split("@")[0] for word in words[1:]}
+    return len(wanted & entries), len(wanted)
+
+
+def _row(entry):
+    count = entry["units"]
+    def each(name):
+        return f"{entry[name] / count:,.2f}"
+    known, imports = _imports(kernels.KERNELS[entry["kernel"] or kernels.USUAL], entry["domain"].split("+"))
+    kinds = ", ".join(f"{kind} {number / count:,.2f}" for kind, number in sorted(entry["kinds"].items(), key=lambda i: -i[1]))
+    guest = f"{entry['kernel'] or kernels.USUAL}, {entry['smp']} vCPU{'s' * (entry['smp'] > 1)}, heaps {'on' if entry['heaps'] else 'off'}"
+    cells = [entry["scenario"], entry["domain"], guest, f"{count:,} × {entry['unit']}, `{entry['policy']}`", each("crossings"), each("emulated"), kinds or "-",
+             each("records"), each("doorbells"), f"{known} of {imports}", str(entry["violations"] + entry["bad-records"])]
+    return "| " + " | ".join(cells) + " |\n"
+
+
+def page():
+    """The table."""
+    noted = outcomes.all_figures()
+    rows = [noted[name] for name in table.scenarios() if name in noted]
+    commits = sorted({entry["tree"] for entry in rows})
+    return HEAD + "".join(_row(entry) for entry in rows) + f"\nCommits that were run: {', '.join(commits)}.\n"
+
+
+def chosen(names):
+    """The scenarios that isolate a driver that does its work; all of them without names."""
+    return table.select(names or [name for name in table.scenarios() if re.match(r"(guest-6\.1-)?isolated", name)])
+
+
+def run(names, jobs, keep):
+    """Runs scenarios, writes the page and prints it; returns the exit status."""
+    if not keep:
+        outcomes.FIGURES.unlink(missing_ok=True)
+    results = runner.Runner(chosen(names), jobs).run()
+    if not outcomes.all_figures():
+        raise Failed("no scenario printed figures")
+    PAGE.write_text(page())
+    print(page())
+    return 0 if ktap.good(results) else 1
