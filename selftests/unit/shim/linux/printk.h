@@ -4,7 +4,9 @@
 
 #include "../shim.h"
 
+#ifndef KBUILD_MODNAME
 #define KBUILD_MODNAME	"kvm_chariot"
+#endif
 
 #ifndef pr_fmt
 #define pr_fmt(fmt) fmt
