@@ -41,4 +41,8 @@ struct chariot_write {
 void chariot_report(struct chariot_vm *vm, struct chariot_vcpu *cv,
 		    const struct chariot_culprit *culprit, const struct chariot_write *write);
 
+/* The same for what a checked CHARIOT_REC_BAD_FREE says of @domain. Needs vm->lock. */
+void chariot_report_free(struct chariot_vm *vm, struct chariot_dom *domain,
+			 const struct chariot_rec *rec);
+
 #endif

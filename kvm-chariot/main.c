@@ -72,6 +72,7 @@ static long ioctl_get_info(void __user *arg)
 		.event_size = sizeof(struct chariot_event),
 		.grants_max = CHARIOT_GRANTS_LIMIT,
 		.view_pages_max = CHARIOT_VIEW_PAGES_LIMIT,
+		.ring_features = CHARIOT_F_RING | CHARIOT_F_FREES,
 	};
 
 	return copy_to_user(arg, &info, sizeof(info)) ? -EFAULT : 0;

@@ -8,6 +8,7 @@
 #include "absent.h"
 #include "compat.h"
 #include "crossing.h"
+#include "judge.h"
 #include "record.h"
 #include "stack.h"
 #include "trace.h"
@@ -118,6 +119,7 @@ static int apply_hello(struct chariot_vm *vm, const struct chariot_rec *rec)
 	    rec->gpa > CHARIOT_STACK_PAGES * PAGE_SIZE)
 		return CHARIOT_BAD_LENGTH;
 	vm->thread_size = rec->gpa;
+	vm->page_offset = rec->va;
 	return APPLIED;
 }
 
@@ -316,6 +318,11 @@ static int apply(struct chariot_vm *vm, const struct chariot_rec *rec)
 		return apply_grant_all(vm, rec);
 	case CHARIOT_REC_REVOKE:
 		return apply_revoke(vm, domain, rec);
+	case CHARIOT_REC_BAD_FREE:
+		if (!domain->up)
+			return CHARIOT_BAD_STATE;
+		chariot_report_free(vm, domain, rec);
+		return APPLIED;
 	case CHARIOT_REC_DOMAIN_UP:
 		chariot_forget_domain(vm, domain);
 		domain->up = true;

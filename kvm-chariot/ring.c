@@ -273,6 +273,7 @@ static const struct {
 	[CHARIOT_REC_DOMAIN_UP]	= { NO_KIND, USES_DOMAIN },
 	[CHARIOT_REC_DOMAIN_DOWN] = { NO_KIND, USES_DOMAIN },
 	[CHARIOT_REC_GRANT_ALL]	= { GRANT_KINDS, USES_GPA | USES_NOTE | USES_MEMORY },
+	[CHARIOT_REC_BAD_FREE]	= { CHARIOT_FREE_KINDS, USES_DOMAIN | HAS_SETUP },
 };
 
 /* The kernel's half of the address space, with 4 or 5 levels of page tables. */
@@ -287,9 +288,24 @@ static int check_stack_size(u64 size)
 	       -1 : CHARIOT_BAD_LENGTH;
 }
 
-/* HELLO and CPU carry sizes and addresses in fields named for other things. */
+/* What was to be freed (@gpa) may be any word: that is what is wrong with it. */
+static int check_bad_free(const struct chariot_rec *rec)
+{
+	u64 why = CHARIOT_FREE_WHY(rec->len);
+	u64 size = CHARIOT_FREE_SIZE(rec->len), offset = CHARIOT_FREE_OFFSET(rec->len);
+
+	if (rec->va < KERNEL_HALF)
+		return CHARIOT_BAD_ADDRESS;
+	if (!why || why > CHARIOT_FREE_WHY_MAX)
+		return CHARIOT_BAD_TYPE;
+	return (offset && offset >= size) || rec->gpa < offset ? CHARIOT_BAD_LENGTH : -1;
+}
+
+/* HELLO, CPU and BAD_FREE carry sizes and addresses in fields named for other things. */
 static int check_setup(const struct chariot_rec *rec)
 {
+	if (rec->type == CHARIOT_REC_BAD_FREE)
+		return check_bad_free(rec);
 	if (rec->type == CHARIOT_REC_HELLO) {
 		if (rec->len != CHARIOT_VERSION)
 			return CHARIOT_BAD_STATE;

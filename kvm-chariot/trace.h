@@ -104,6 +104,7 @@ TRACE_EVENT(chariot_violation,
 		__field(u64, gpa)
 		__field(u32, size)
 		__field(u32, flags)
+		__field(u32, why)
 	),
 	TP_fast_assign(
 		__entry->vcpu = event->vcpu;
@@ -113,10 +114,11 @@ TRACE_EVENT(chariot_violation,
 		__entry->gpa = event->violation.gpa;
 		__entry->size = event->violation.size;
 		__entry->flags = event->violation.flags;
+		__entry->why = event->violation.why;
 	),
-	TP_printk("vcpu %u domain %u rip 0x%llx gva 0x%llx gpa 0x%llx size %u flags %x",
-		  __entry->vcpu, __entry->domain, __entry->rip, __entry->gva, __entry->gpa,
-		  __entry->size, __entry->flags)
+	TP_printk("vcpu %d domain %u rip 0x%llx gva 0x%llx gpa 0x%llx size %u flags %x why %u",
+		  (int)__entry->vcpu, __entry->domain, __entry->rip, __entry->gva, __entry->gpa,
+		  __entry->size, __entry->flags, __entry->why)
 );
 
 #endif

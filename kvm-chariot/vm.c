@@ -426,6 +426,7 @@ int chariot_vm_reset(struct chariot_vm *vm)
 	chariot_ranges_clear(&vm->library);
 	chariot_ranges_clear(&vm->regions);
 	vm->thread_size = CHARIOT_THREAD_SIZE;
+	vm->page_offset = 0;
 	mutex_unlock(&vm->lock);
 	return 0;
 }
@@ -483,6 +484,7 @@ int chariot_vm_get_domain_stats(struct chariot_vm *vm, struct chariot_domain_sta
 		out->emulated += out->emulated_kinds[kind];
 	}
 	out->violations = atomic64_read(&domain->violations);
+	out->bad_frees = atomic64_read(&domain->bad_frees);
 	out->grants = domain->acl.ranges;
 	out->granted_bytes = domain->acl.bytes;
 	out->text_bytes = domain->text_bytes;

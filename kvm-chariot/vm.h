@@ -66,6 +66,7 @@ struct chariot_dom {
 	atomic64_t fills;
 	atomic64_t emulated[CHARIOT_KINDS];	/* by kind of the range */
 	atomic64_t violations;
+	atomic64_t bad_frees;		/* of the violations */
 };
 
 /* A stack that the running domain may write: virtual pages and where they are. */
@@ -130,6 +131,7 @@ struct chariot_vm {
 	struct chariot_ring_reader ring;
 	u64 doorbell_gpa;		/* ~0: none */
 	u64 thread_size;
+	u64 page_offset;		/* where the guest maps all of its memory; 0: not known */
 	u64 grants;
 	u64 grants_max;
 	DECLARE_BITMAP(dirty, KVM_MAX_VCPUS);	/* vCPUs to flush at the end of a drain */

@@ -56,7 +56,8 @@ struct chariot_info {
 	__u32 event_size;	/* sizeof(struct chariot_event) */
 	__u64 grants_max;	/* per VM */
 	__u64 view_pages_max;	/* per VM, 4096-byte pages of view page tables */
-	__u64 reserved[4];
+	__u64 ring_features;	/* CHARIOT_F_* (chariot_ring.h) whose records this module knows */
+	__u64 reserved[3];
 };
 
 struct chariot_attach {
@@ -143,7 +144,8 @@ struct chariot_stats {
 	__u64 flushes_vcpu;	/* of one vCPU */
 	__u64 flushes_address;	/* of one vCPU: one address */
 	__u64 absent_waits;	/* times a judge waited for guest memory to come in */
-	__u64 reserved[9];
+	__u64 bad_frees;	/* of the violations: frees of what the domain must not free */
+	__u64 reserved[8];
 };
 
 struct chariot_domain_stats {
@@ -165,7 +167,8 @@ struct chariot_domain_stats {
 	 * in: what shares its pages with others. UNKNOWN: in none.
 	 */
 	__u64 emulated_kinds[CHARIOT_KINDS];
-	__u64 reserved[8];
+	__u64 bad_frees;	/* of the violations */
+	__u64 reserved[7];
 };
 
 #define CHARIOT_EVENT_VIOLATION		1
@@ -176,6 +179,16 @@ struct chariot_domain_stats {
 
 #define CHARIOT_WHY_WRITE	0	/* outside the ACL */
 #define CHARIOT_WHY_UNDECODED	1	/* the instruction could not be decoded: size unknown (0) */
+/*
+ * Not a write: the domain called a function to free what it must not. The guest's
+ * agent says so (CHARIOT_REC_BAD_FREE): rip is where the call returns to, gva what
+ * was to be freed, size 0, near_* what is granted there; rsp and call_* are not
+ * known. CHARIOT_VF_BLOCKED: it was not freed.
+ */
+#define CHARIOT_WHY_FREE_TWICE	2	/* CHARIOT_FREE_TWICE, and so on */
+#define CHARIOT_WHY_FREE_INSIDE	3
+#define CHARIOT_WHY_FREE_FOREIGN 4
+#define CHARIOT_WHY_FREE_INVALID 5
 
 #define CHARIOT_VF_DATA		(1u << 0)	/* data[]: the bytes that were to be written */
 #define CHARIOT_VF_BLOCKED	(1u << 1)	/* the write did not reach memory */
@@ -228,6 +241,11 @@ struct chariot_event {
 			__u32 near_domain;
 			__u32 data_len;
 			__u8  data[CHARIOT_EVENT_DATA];
+			/* frees: the live object that gva lies in; length 0: none is known */
+			__u64 object_va;
+			__u64 object_len;
+			__u32 free_kind;	/* CHARIOT_KIND_* that the function frees */
+			__u32 pad2;
 		} violation;
 		struct {
 			__u32 bad_kind;		/* CHARIOT_BAD_* */

@@ -109,12 +109,15 @@
 						/* RO: 0 accepted, else an errno */
 #define CHARIOT_REG_DOORBELL		0x1000	/* WO, any value, 32 bit */
 
+#define CHARIOT_DOMAIN_AUDITED	0	/* DOMAIN_POLICY: what is reported is done all the same */
+
 #define CHARIOT_NAME_MAX	64	/* with the terminating NUL */
 
 #define CHARIOT_F_RING		(1u << 0)	/* the report ring; mandatory */
 #define CHARIOT_F_SYMTAB	(1u << 1)	/* SYM_* registers */
 #define CHARIOT_F_EVENTS	(1u << 2)	/* IRQ_STATUS and MSI-X vector 0 */
 #define CHARIOT_F_GROUPS	(1u << 3)	/* DOMAIN_NAME may be several modules' */
+#define CHARIOT_F_FREES		(1u << 4)	/* CHARIOT_REC_BAD_FREE */
 
 #define CHARIOT_STATUS_FEATURES	(1u << 0)
 #define CHARIOT_STATUS_RING	(1u << 1)
@@ -169,6 +172,14 @@ struct chariot_rec {
 #define CHARIOT_REC_DOMAIN_UP	9	/* the driver begins to load; forgets the domain */
 #define CHARIOT_REC_DOMAIN_DOWN	10	/* the driver is gone: all grants and text are dropped */
 #define CHARIOT_REC_GRANT_ALL	11	/* like GRANT, for every domain (rules: preempt_count) */
+#define CHARIOT_REC_BAD_FREE	12	/*
+					 * With CHARIOT_F_FREES: the domain wants to free what it
+					 * must not. kind: the CHARIOT_KIND_* that the function
+					 * called frees, one of CHARIOT_FREE_KINDS; gpa: the virtual
+					 * address passed to it, any; va: where it returns to; len:
+					 * what is wrong, made of CHARIOT_FREE_*. For reports: it
+					 * changes nothing
+					 */
 
 /* What a grant is; for reports, and a hint how writes to it come. */
 #define CHARIOT_KIND_UNKNOWN	0
@@ -188,6 +199,27 @@ struct chariot_rec {
 #define CHARIOT_KIND_OBJECT	14	/* another catalogued object */
 #define CHARIOT_KIND_STACK	15	/* never granted by records: the host derives it */
 #define CHARIOT_KIND_MAX	15
+
+/* What functions free whose calls are checked: a mask of kinds. */
+#define CHARIOT_FREE_KINDS	(1u << CHARIOT_KIND_PERCPU | 1u << CHARIOT_KIND_SLAB |	\
+				 1u << CHARIOT_KIND_PAGES | 1u << CHARIOT_KIND_VMALLOC |	\
+				 1u << CHARIOT_KIND_DMA | 1u << CHARIOT_KIND_SKB)
+
+/*
+ * @len of CHARIOT_REC_BAD_FREE: the size of the live object that the address
+ * lies in and the offset in it (both 0: in none that is known), why, and whether
+ * the agent refused to do it, as it does where the policy is not audit.
+ */
+#define CHARIOT_FREE_SIZE(len)		((len) & 0xffffffffull)
+#define CHARIOT_FREE_OFFSET(len)	((len) >> 32 & 0xffffff)
+#define CHARIOT_FREE_WHY(len)		((len) >> 56 & 0x7f)
+#define CHARIOT_FREE_REFUSED		(1ull << 63)
+
+#define CHARIOT_FREE_TWICE	1	/* it is free already */
+#define CHARIOT_FREE_INSIDE	2	/* not where the object begins */
+#define CHARIOT_FREE_FOREIGN	3	/* another owner's, or lent to the domain */
+#define CHARIOT_FREE_INVALID	4	/* nothing that this function frees */
+#define CHARIOT_FREE_WHY_MAX	4
 
 #define CHARIOT_REGION_OTHER	0
 #define CHARIOT_REGION_TEXT	1	/* core kernel text */

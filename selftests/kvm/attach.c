@@ -61,7 +61,8 @@ TEST_F(attach, info)
 	EXPECT_EQ(sizeof(struct chariot_event), info.event_size);
 	EXPECT_NE(0, info.grants_max);
 	EXPECT_NE(0, info.view_pages_max);
-	EXPECT_EQ(0, info.reserved[0] | info.reserved[1] | info.reserved[2] | info.reserved[3]);
+	EXPECT_EQ(CHARIOT_F_RING | CHARIOT_F_FREES, info.ring_features);
+	EXPECT_EQ(0, info.reserved[0] | info.reserved[1] | info.reserved[2]);
 	EXPECT_EQ(EFAULT, result(self->fd, CHARIOT_GET_INFO, NULL));
 }
 

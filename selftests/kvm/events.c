@@ -8,6 +8,7 @@
 #include "lib/device.h"
 
 #define FORBIDDEN	(GUEST_CORE_DATA + 0x1000)
+#define OWN		(GUEST_DOM1_DATA + 0x8000)
 
 FIXTURE(events)
 {
@@ -398,6 +399,59 @@ TEST_F(events, owner)
 	EXPECT_EQ(11, *(u64 *)vm_at(&self->vm, GUEST_CORE_DATA + 0x2000));
 	vcpu_call(self->vcpu, g_dom2_store, dm(GUEST_CORE_DATA + 0x2000), 12);
 	EXPECT_EQ(12, *(u64 *)vm_at(&self->vm, GUEST_CORE_DATA + 0x2000));
+	EXPECT_FALSE(chariot_event(&self->c, CHARIOT_EVENT_VIOLATION, &event, 0));
+}
+
+/* A free that the guest reports is a violation, of its own kind; the report changes nothing. */
+TEST_F(events, bad_free)
+{
+	struct chariot_rec rec = {
+		.type = CHARIOT_REC_BAD_FREE, .domain = 1, .kind = CHARIOT_KIND_SLAB, .gpa = dm(OWN + 64),
+		.va = GUEST_TX + 0x1234, .len = CHARIOT_FREE_REFUSED | 64ull << 32 | 192,
+	};
+	struct chariot_stats before = chariot_stats(&self->c), after;
+	struct chariot_event event;
+	u64 why;
+
+	chariot_grant(&self->c, 1, OWN, 4096);
+	for (why = CHARIOT_FREE_TWICE; why <= CHARIOT_FREE_WHY_MAX; why++) {
+		rec.len = (rec.len & ~(127ull << 56)) | why << 56;
+		chariot_post(&self->c, &rec);
+		chariot_kick(&self->c);
+		/* Each is an event of its own. */
+		ASSERT_TRUE(chariot_event(&self->c, CHARIOT_EVENT_VIOLATION, &event, 0));
+		EXPECT_EQ(CHARIOT_WHY_FREE_TWICE + why - 1, event.violation.why);
+		EXPECT_EQ(1, event.domain);
+		EXPECT_EQ(~0u, event.vcpu);
+		EXPECT_EQ(rec.va, event.violation.rip);
+		EXPECT_EQ(rec.gpa, event.violation.gva);
+		EXPECT_EQ(OWN + 64, event.violation.gpa);
+		EXPECT_EQ(0, event.violation.size);
+		EXPECT_EQ(1, event.violation.count);
+		EXPECT_EQ(CHARIOT_KIND_SLAB, event.violation.free_kind);
+		EXPECT_EQ(dm(OWN), event.violation.object_va);
+		EXPECT_EQ(192, event.violation.object_len);
+		EXPECT_EQ(CHARIOT_VF_BLOCKED | CHARIOT_VF_GPA | CHARIOT_VF_NEAR | CHARIOT_VF_OWNER,
+			  event.violation.flags);
+		EXPECT_EQ(4096, event.violation.near_len);
+	}
+
+	/* An address that is nowhere, and done all the same */
+	rec.gpa = 0x123456789;
+	rec.len = (u64)CHARIOT_FREE_INVALID << 56;
+	chariot_post(&self->c, &rec);
+	chariot_kick(&self->c);
+	ASSERT_TRUE(chariot_event(&self->c, CHARIOT_EVENT_VIOLATION, &event, 0));
+	EXPECT_EQ(0, event.violation.flags);
+	EXPECT_EQ(0, event.violation.object_len);
+	EXPECT_EQ(CHARIOT_REGION_USER, event.violation.region);
+
+	after = chariot_stats(&self->c);
+	EXPECT_EQ(5, after.bad_frees - before.bad_frees);
+	EXPECT_EQ(5, after.violations - before.violations);
+	EXPECT_EQ(0, chariot_bad_records(&after));
+	EXPECT_EQ(5, chariot_domain_stats(&self->c, 1).bad_frees);
+	vcpu_call(self->vcpu, g_dom1_store, dm(OWN + 64), 1);
 	EXPECT_FALSE(chariot_event(&self->c, CHARIOT_EVENT_VIOLATION, &event, 0));
 }
 

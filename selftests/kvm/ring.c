@@ -439,7 +439,7 @@ FIXTURE_VARIANT(bad)
 	{ .type = CHARIOT_REC_TEXT, .domain = domain_, .gpa = gpa_, .va = GUEST_TX + (gpa_), .len = len_ }
 
 BAD(type_0, TYPE, .type = 0);
-BAD(type_12, TYPE, .type = 12);
+BAD(type_13, TYPE, .type = 13);
 BAD(type_255, TYPE, .type = 255);
 BAD(grant_no_domain, DOMAIN, .type = CHARIOT_REC_GRANT, .domain = 0, .gpa = OWN, .va = GUEST_DM + OWN, .len = 8);
 BAD(grant_undeclared, DOMAIN, .type = CHARIOT_REC_GRANT, .domain = 3, .gpa = OWN, .va = GUEST_DM + OWN, .len = 8);
@@ -493,6 +493,21 @@ BAD(cpu_stack_size, LENGTH, .type = CHARIOT_REC_CPU, .domain = 1, .gpa = GUEST_D
 BAD(library_user_half, ADDRESS, .type = CHARIOT_REC_LIBRARY, .va = 0x1000, .len = 16);
 BAD(library_empty, LENGTH, .type = CHARIOT_REC_LIBRARY, .va = GUEST_TX, .len = 0);
 BAD(library_wraps, LENGTH, .type = CHARIOT_REC_LIBRARY, .va = GUEST_TX, .len = 1ull << 63);
+BAD(free_kind, TYPE, .type = CHARIOT_REC_BAD_FREE, .kind = CHARIOT_KIND_MMIO, .domain = 1, .gpa = GUEST_DM,
+    .va = GUEST_TX, .len = 1ull << 56);
+BAD(free_why_0, TYPE, .type = CHARIOT_REC_BAD_FREE, .kind = CHARIOT_KIND_SLAB, .domain = 1, .gpa = GUEST_DM,
+    .va = GUEST_TX, .len = 64);
+BAD(free_why_5, TYPE, .type = CHARIOT_REC_BAD_FREE, .kind = CHARIOT_KIND_SLAB, .domain = 1, .gpa = GUEST_DM,
+    .va = GUEST_TX, .len = 5ull << 56);
+BAD(free_caller, ADDRESS, .type = CHARIOT_REC_BAD_FREE, .kind = CHARIOT_KIND_SLAB, .domain = 1, .gpa = GUEST_DM,
+    .va = 0x1000, .len = 1ull << 56);
+BAD(free_outside, LENGTH, .type = CHARIOT_REC_BAD_FREE, .kind = CHARIOT_KIND_SLAB, .domain = 1, .gpa = GUEST_DM,
+    .va = GUEST_TX, .len = 1ull << 56 | 64ull << 32 | 64);
+BAD(free_undeclared, DOMAIN, .type = CHARIOT_REC_BAD_FREE, .kind = CHARIOT_KIND_SLAB, .domain = 3, .gpa = GUEST_DM,
+    .va = GUEST_TX, .len = 1ull << 56);
+#define DOWN(domain_)	{ .type = CHARIOT_REC_DOMAIN_DOWN, .domain = domain_ }
+BAD_AFTER(free_not_up, STATE, DOWN(2), .type = CHARIOT_REC_BAD_FREE, .kind = CHARIOT_KIND_SLAB, .domain = 2,
+	  .gpa = GUEST_DM, .va = GUEST_TX, .len = 1ull << 56);
 BAD(region_kind, TYPE, .type = CHARIOT_REC_REGION, .kind = 77, .va = GUEST_DM, .len = 16);
 
 FIXTURE_SETUP(bad)

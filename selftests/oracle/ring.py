@@ -12,9 +12,10 @@ from collections import namedtuple
 RECORD = struct.Struct("<IBBHQQQ")
 Record = namedtuple("Record", "position type kind domain gpa va len")
 
-HELLO, CPU, REGION, LIBRARY, TEXT, TEXT_GONE, GRANT, REVOKE, DOMAIN_UP, DOMAIN_DOWN, GRANT_ALL = range(1, 12)
+HELLO, CPU, REGION, LIBRARY, TEXT, TEXT_GONE, GRANT, REVOKE, DOMAIN_UP, DOMAIN_DOWN, GRANT_ALL, BAD_FREE = range(1, 13)
 TYPES = {HELLO: "hello", CPU: "cpu", REGION: "region", LIBRARY: "library", TEXT: "text", TEXT_GONE: "text gone",
-         GRANT: "grant", REVOKE: "revoke", DOMAIN_UP: "domain up", DOMAIN_DOWN: "domain down", GRANT_ALL: "grant to all"}
+         GRANT: "grant", REVOKE: "revoke", DOMAIN_UP: "domain up", DOMAIN_DOWN: "domain down", GRANT_ALL: "grant to all",
+         BAD_FREE: "bad free"}
 DIRECTMAP = 5
 ORDERS = range(6, 17)
 

@@ -44,10 +44,11 @@ static void judge(const struct chariot_rec *rec)
 	REQUIRE(bad >= -1 && bad < CHARIOT_BAD_KINDS);
 	if (bad >= 0)
 		return;
-	needs_domain = (rec->type >= CHARIOT_REC_TEXT && rec->type <= CHARIOT_REC_DOMAIN_DOWN);
+	needs_domain = (rec->type >= CHARIOT_REC_TEXT && rec->type <= CHARIOT_REC_DOMAIN_DOWN) ||
+		       rec->type == CHARIOT_REC_BAD_FREE;
 	physical = rec->type == CHARIOT_REC_GRANT_ALL ||
 		   (needs_domain && rec->type < CHARIOT_REC_DOMAIN_UP);
-	REQUIRE(rec->type >= CHARIOT_REC_HELLO && rec->type <= CHARIOT_REC_GRANT_ALL);
+	REQUIRE(rec->type >= CHARIOT_REC_HELLO && rec->type <= CHARIOT_REC_BAD_FREE);
 	if (needs_domain)
 		REQUIRE(rec->domain >= 1 && rec->domain <= 16);
 	else
@@ -66,6 +67,14 @@ static void judge(const struct chariot_rec *rec)
 	if (rec->type == CHARIOT_REC_TEXT || rec->type == CHARIOT_REC_LIBRARY ||
 	    rec->type == CHARIOT_REC_CPU || rec->type == CHARIOT_REC_HELLO)
 		REQUIRE(rec->va >> 56 == 0xff);
+	if (rec->type == CHARIOT_REC_BAD_FREE) {
+		u64 begin = rec->gpa - (rec->len >> 32 & 0xffffff), size = (u32)rec->len;
+
+		REQUIRE(rec->va >> 56 == 0xff);
+		REQUIRE((rec->len >> 56 & 127) - 1 < 4);
+		REQUIRE(begin <= rec->gpa && (begin == rec->gpa || rec->gpa - begin < size));
+		REQUIRE(1u << rec->kind & CHARIOT_FREE_KINDS);
+	}
 	if (rec->type == CHARIOT_REC_CPU)
 		REQUIRE((rec->gpa - rec->len) >> 56 == 0xff && rec->len <= 1 << 18);
 }
@@ -108,7 +117,7 @@ int LLVMFuzzerTestOneInput(const u8 *data, size_t size)
 	end = data + size;
 	rec.type = byte();
 	if (rec.type >= 64)
-		rec.type %= CHARIOT_REC_GRANT_ALL + 2;
+		rec.type %= CHARIOT_REC_BAD_FREE + 2;
 	rec.kind = byte();
 	rec.domain = byte();
 	if (rec.domain >= 64)

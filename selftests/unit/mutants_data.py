@@ -134,6 +134,12 @@ CHANGES = {
         ("rec->kind >= KINDS_MAX ||", ""),
         ("rec->type >= ARRAY_SIZE(rec_types)", "rec->type > ARRAY_SIZE(rec_types)"),
         ("rec->len != CHARIOT_VERSION", "rec->len < CHARIOT_VERSION"),
+        ("!why || why >", "why >"),
+        ("why > CHARIOT_FREE_WHY_MAX", "0"),
+        ("rec->va < KERNEL_HALF)\n\t\treturn CHARIOT_BAD_ADDRESS;\n\tif (!why", "0)\n\t\treturn 0;\n\tif (!why"),
+        ("(offset && offset >= size) ||", ""),
+        ("offset >= size", "offset > size"),
+        ("|| rec->gpa < offset", ""),
         ("rec->kind == CHARIOT_KIND_MMIO", "0"),
     ],
 }

@@ -14,6 +14,7 @@
 #define GPA_END		(1ull << 40)
 #define VA		0xffffffffc0100000ull
 #define SOUND		-1
+#define FREE_LEN(why, offset, size)	((u64)(why) << 56 | (u64)(offset) << 32 | (size))
 
 static unsigned int asked;
 
@@ -84,6 +85,13 @@ static struct chariot_rec sound(unsigned int type)
 	case CHARIOT_REC_DOMAIN_DOWN:
 		rec.domain = 1;
 		break;
+	case CHARIOT_REC_BAD_FREE:
+		rec.domain = 1;
+		rec.kind = CHARIOT_KIND_SLAB;
+		rec.gpa = 0xffff888001234567;
+		rec.va = VA + 0x123;
+		rec.len = FREE_LEN(CHARIOT_FREE_INSIDE, 64, 192);
+		break;
 	}
 	return rec;
 }
@@ -114,6 +122,11 @@ TEST(types_and_kinds)
 				/* the kernel stack is the host's to grant */
 				allowed = kind <= CHARIOT_KIND_OBJECT;
 				break;
+			case CHARIOT_REC_BAD_FREE:
+				allowed = kind == CHARIOT_KIND_PERCPU || kind == CHARIOT_KIND_SLAB ||
+					  (kind >= CHARIOT_KIND_PAGES && kind <= CHARIOT_KIND_DMA) ||
+					  kind == CHARIOT_KIND_SKB;
+				break;
 			default:
 				allowed = type >= 1 && type <= 11 && !kind;
 			}
@@ -129,7 +142,7 @@ TEST(domains)
 {
 	static const u8 with[] = {
 		CHARIOT_REC_TEXT, CHARIOT_REC_TEXT_GONE, CHARIOT_REC_GRANT, CHARIOT_REC_REVOKE,
-		CHARIOT_REC_DOMAIN_UP, CHARIOT_REC_DOMAIN_DOWN,
+		CHARIOT_REC_DOMAIN_UP, CHARIOT_REC_DOMAIN_DOWN, CHARIOT_REC_BAD_FREE,
 	};
 	static const u8 without[] = {
 		CHARIOT_REC_HELLO, CHARIOT_REC_REGION, CHARIOT_REC_LIBRARY, CHARIOT_REC_GRANT_ALL,
@@ -276,6 +289,34 @@ TEST(revokes)
 	EXPECT(CHARIOT_REC_REVOKE, r.len = GPA_END - r.gpa + 1, CHARIOT_BAD_LENGTH);
 	EXPECT(CHARIOT_REC_REVOKE, r.gpa = GPA_END; r.len = 0, CHARIOT_BAD_ADDRESS);
 	EXPECT(CHARIOT_REC_REVOKE, r.kind = 1, CHARIOT_BAD_TYPE);
+}
+
+TEST(bad_frees)
+{
+	unsigned int why;
+
+	/* what was to be freed may be anything */
+	EXPECT(CHARIOT_REC_BAD_FREE, r.gpa = U64_MAX, SOUND);
+	EXPECT(CHARIOT_REC_BAD_FREE, r.gpa = 64, SOUND);
+	/* an object does not begin before address 0 */
+	EXPECT(CHARIOT_REC_BAD_FREE, r.gpa = 63, CHARIOT_BAD_LENGTH);
+	EXPECT(CHARIOT_REC_BAD_FREE, r.va = 0x7ffffffff000, CHARIOT_BAD_ADDRESS);
+	EXPECT(CHARIOT_REC_BAD_FREE, r.va = U64_MAX, SOUND);
+	for (why = 0; why < 256; why++) {
+		bool known = (why & 127) >= CHARIOT_FREE_TWICE &&
+			     (why & 127) <= CHARIOT_FREE_INVALID;
+
+		/* with CHARIOT_FREE_REFUSED and without */
+		EXPECT(CHARIOT_REC_BAD_FREE, r.len = FREE_LEN(why, 0, 0),
+		       known ? SOUND : CHARIOT_BAD_TYPE);
+		EXPECT(CHARIOT_REC_BAD_FREE, r.len = FREE_LEN(why, 0, U32_MAX),
+		       known ? SOUND : CHARIOT_BAD_TYPE);
+	}
+	EXPECT(CHARIOT_REC_BAD_FREE, r.len = FREE_LEN(1, 191, 192), SOUND);
+	EXPECT(CHARIOT_REC_BAD_FREE, r.len = FREE_LEN(1, 192, 192), CHARIOT_BAD_LENGTH);
+	EXPECT(CHARIOT_REC_BAD_FREE, r.len = FREE_LEN(1, 1, 0), CHARIOT_BAD_LENGTH);
+	EXPECT(CHARIOT_REC_BAD_FREE, r.len = FREE_LEN(1, 0xffffff, 0xffffff), CHARIOT_BAD_LENGTH);
+	EXPECT(CHARIOT_REC_BAD_FREE, r.len = FREE_LEN(1, 0xffffff, 0x1000000), SOUND);
 }
 
 TEST(the_sequence_is_the_readers_business)
