@@ -402,6 +402,123 @@ static void test_violation(void)
     vm_stop(vm);
 }
 
+static struct chariot_event bad_free(uint64_t seq, uint8_t why)
+{
+    struct chariot_event event = {
+        .seq = seq,
+        .type = CHARIOT_EVENT_VIOLATION,
+        .domain = 1,
+        .vcpu = ~0U,
+        .violation = {
+            .rip = TEXT + 0x40, /* right behind "probe" */
+            .gva = 0xffff888002f1c040ULL,
+            .count = 1,
+            .flags = CHARIOT_VF_BLOCKED,
+            .why = why,
+            .policy = CHARIOT_POLICY_BLOCK,
+            .region = CHARIOT_REGION_DIRECTMAP,
+            .object_va = 0xffff888002f1c000ULL,
+            .object_len = 192,
+            .free_kind = CHARIOT_KIND_SLAB,
+        },
+    };
+
+    return event;
+}
+
+/* Frees of what the driver must not free are violations, too. */
+static void test_bad_free(void)
+{
+    static const struct {
+        uint8_t why;
+        bool object;
+        const char *reason, *words;
+    } frees[] = {
+        { CHARIOT_WHY_FREE_TWICE, false, "double-free",
+          "a slab object that is free already" },
+        { CHARIOT_WHY_FREE_INSIDE, true, "interior-free",
+          "64 bytes into a 192-byte object" },
+        { CHARIOT_WHY_FREE_INSIDE, false, "interior-free",
+          "inside a slab object" },
+        { CHARIOT_WHY_FREE_FOREIGN, true, "foreign-free",
+          "a slab object that is not the driver's to free" },
+        { CHARIOT_WHY_FREE_INVALID, false, "invalid-free", "no slab object" },
+    };
+    struct chariot_event event;
+    Symtab tab = symtab();
+    QDict *answer, *v;
+    g_autofree char *hmp = NULL;
+    Vm *vm;
+
+    if (!have_fake()) {
+        return;
+    }
+    vm = vm_start_fake("isolate=e1000");
+    bring_up(vm);
+    set(vm, CHARIOT_REG_DOMAIN_SELECT, 1);
+    g_assert_cmpuint(try_symtab(vm, &tab), ==, 0);
+    for (int i = 0; i < ARRAY_SIZE(frees); i++) {
+        event = bad_free(i + 1, frees[i].why);
+        if (!frees[i].object) {
+            event.violation.object_len = 0;
+        }
+        put_event(vm, &event);
+        answer = qtest_qmp_eventwait_ref(vm->qts, "CHARIOT_VIOLATION");
+        v = qdict_get_qdict(answer, "data");
+        g_assert_cmpstr(qdict_get_str(v, "reason"), ==, frees[i].reason);
+        g_assert_cmpstr(qdict_get_str(v, "target"), ==, frees[i].words);
+        g_assert_cmpstr(qdict_get_str(v, "frees"), ==, "slab");
+        g_assert_cmpstr(qdict_get_str(v, "function"), ==, "probe+0x40");
+        g_assert_cmphex(get_u64(v, "address"), ==, 0xffff888002f1c040ULL);
+        g_assert_true(qdict_get_bool(v, "blocked"));
+        g_assert_false(qdict_haskey(v, "vcpu"));
+        g_assert_cmpint(qdict_haskey(v, "object"), ==, frees[i].object);
+        if (frees[i].object) {
+            g_assert_cmphex(get_u64(qdict_get_qdict(v, "object"), "address"),
+                            ==, 0xffff888002f1c000ULL);
+            g_assert_cmpint(get_u64(qdict_get_qdict(v, "object"), "length"),
+                            ==, 192);
+        }
+        qobject_unref(answer);
+    }
+    g_assert_cmphex(get(vm, CHARIOT_REG_IRQ_STATUS), ==,
+                    CHARIOT_IRQ_VIOLATION);
+    hmp = qtest_hmp(vm->qts, "info chariot");
+    g_assert_nonnull(strstr(
+        hmp, "#2 e1000 stopped: interior-free of 0xffff888002f1c040\r\n"
+        "    called by probe+0x40, returns to 0xffffffffc0100040\r\n"
+        "    64 bytes into a 192-byte object\r\n"));
+
+    /* values that the device does not know are no reason to crash */
+    event = bad_free(99, 255);
+    event.violation.free_kind = ~0U;
+    put_event(vm, &event);
+    answer = qtest_qmp_eventwait_ref(vm->qts, "CHARIOT_VIOLATION");
+    v = qdict_get_qdict(answer, "data");
+    g_assert_cmpstr(qdict_get_str(v, "frees"), ==, "unknown");
+    qobject_unref(answer);
+    vm_stop(vm);
+}
+
+/* A module that does not know of the records is not sent any. */
+static void test_old_module(void)
+{
+    Vm *vm;
+
+    if (!have_fake()) {
+        return;
+    }
+    g_setenv("CHARIOT_FAKE_OLD", "1", true);
+    vm = vm_start_fake("isolate=e1000");
+    g_unsetenv("CHARIOT_FAKE_OLD");
+    g_assert_cmphex(get(vm, CHARIOT_REG_FEATURES), ==,
+                    FEATURES & ~CHARIOT_F_FREES);
+    set(vm, CHARIOT_REG_GUEST_FEATURES, FEATURES);
+    set(vm, CHARIOT_REG_STATUS, CHARIOT_STATUS_FEATURES);
+    g_assert_cmphex(get(vm, CHARIOT_REG_STATUS), ==, 0);
+    vm_stop(vm);
+}
+
 /* A storm is told of in few events, and none of it goes uncounted. */
 static void test_storm(void)
 {
@@ -593,6 +710,9 @@ static void test_counters(void)
     for (int i = 0; i < ARRAY_SIZE(more); i++) {
         g_assert_cmpuint(get_u64(counters, more[i]), ==, value + i);
     }
+    /* Between them is one that is not shown. */
+    value += ARRAY_SIZE(more) + 1;
+    g_assert_cmpuint(get_u64(counters, "bad-frees"), ==, value);
     domain = qobject_to(QDict, qlist_entry_obj(
         qlist_next(qlist_first(qdict_get_qlist(info, "domains")))));
     g_assert_cmpstr(qdict_get_str(domain, "name"), ==, "ahci");
@@ -600,6 +720,8 @@ static void test_counters(void)
     for (int i = 0; i < ARRAY_SIZE(of_domain); i++) {
         g_assert_cmpuint(get_u64(domain, of_domain[i]), ==, 2000 + i);
     }
+    g_assert_cmpuint(get_u64(domain, "bad-frees"), ==,
+                     2000 + ARRAY_SIZE(of_domain) + CHARIOT_KINDS);
     kinds = qdict_get_qlist(domain, "emulated-by-kind");
     g_assert_cmpuint(qlist_size(kinds), ==, CHARIOT_KIND_MAX + 1);
     value = 2000 + ARRAY_SIZE(of_domain);
@@ -670,6 +792,8 @@ int main(int argc, char **argv)
     qtest_add_func("/chariot/bar-moves", test_bar_moves);
     qtest_add_func("/chariot/refusals", test_refusals);
     qtest_add_func("/chariot/violation", test_violation);
+    qtest_add_func("/chariot/bad-free", test_bad_free);
+    qtest_add_func("/chariot/old-module", test_old_module);
     qtest_add_func("/chariot/storm", test_storm);
     qtest_add_func("/chariot/domain-events", test_domain_events);
     qtest_add_func("/chariot/domain-storm", test_domain_storm);

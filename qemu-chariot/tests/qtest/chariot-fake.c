@@ -21,6 +21,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include "../../hw/misc/chariot/uapi/chariot.h"
+#include "../../hw/misc/chariot/uapi/chariot_ring.h"
 
 static void log_line(const char *fmt, ...)
 {
@@ -55,6 +56,7 @@ static void get_info(struct chariot_info *info)
     info->modes = CHARIOT_MODE_NPT | CHARIOT_MODE_SHADOW;
     info->domains_max = CHARIOT_DOMAINS_MAX;
     info->event_size = sizeof(struct chariot_event);
+    info->ring_features = getenv("CHARIOT_FAKE_OLD") ? 0 : CHARIOT_F_FREES;
 }
 
 /* Each 64-bit counter gets its own number, so that none can be mixed up. */

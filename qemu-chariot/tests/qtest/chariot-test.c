@@ -122,7 +122,7 @@ static void test_features_refused(void)
     static const uint32_t bad[] = {
         0,
         CHARIOT_F_SYMTAB,
-        CHARIOT_F_RING | (1u << 4),
+        CHARIOT_F_RING | (1u << 5),
         ~0U,
     };
     Vm *vm = vm_start("isolate=e1000");

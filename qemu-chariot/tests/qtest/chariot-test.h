@@ -27,7 +27,7 @@
 #define TEXT 0xffffffffc0100000ULL
 
 #define FEATURES (CHARIOT_F_RING | CHARIOT_F_SYMTAB | CHARIOT_F_EVENTS | \
-                  CHARIOT_F_GROUPS)
+                  CHARIOT_F_GROUPS | CHARIOT_F_FREES)
 
 typedef struct Vm {
     QTestState *qts;

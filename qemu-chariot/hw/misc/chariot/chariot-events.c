@@ -29,6 +29,7 @@
 /* The names of the ABI's values are QAPI's, in the same order. */
 QEMU_BUILD_BUG_ON((int)QAPI_CHARIOT_REGION__MAX != CHARIOT_REGION_MAX + 1);
 QEMU_BUILD_BUG_ON((int)QAPI_CHARIOT_KIND__MAX != CHARIOT_KIND_MAX + 1);
+QEMU_BUILD_BUG_ON((int)CHARIOT_REASON_INVALID_FREE != CHARIOT_WHY_FREE_INVALID);
 QEMU_BUILD_BUG_ON((int)CHARIOT_RING_ERROR_BROKEN != CHARIOT_BAD_STATE + 1);
 
 static const char *const kind_nouns[QAPI_CHARIOT_KIND__MAX] = {
@@ -107,6 +108,27 @@ static char *describe_target(const ChariotViolation *v)
                            near->length, kind_nouns[near->kind], near->name);
 }
 
+/* "not where a 192-byte object begins, but 64 bytes on" */
+static char *describe_free(const ChariotViolation *v)
+{
+    const char *noun = kind_nouns[v->frees];
+
+    switch (v->reason) {
+    case CHARIOT_REASON_DOUBLE_FREE:
+        return g_strdup_printf("a %s that is free already", noun);
+    case CHARIOT_REASON_INTERIOR_FREE:
+        return v->object ?
+            g_strdup_printf("%" PRIu64 " bytes into a %" PRIu64 "-byte object",
+                            v->address - v->object->address,
+                            v->object->length) :
+            g_strdup_printf("inside a %s", noun);
+    case CHARIOT_REASON_FOREIGN_FREE:
+        return g_strdup_printf("a %s that is not the driver's to free", noun);
+    default:
+        return g_strdup_printf("no %s", noun);
+    }
+}
+
 static ChariotNeighbour *near_new(ChariotState *s,
                                   const struct chariot_event *event)
 {
@@ -138,6 +160,19 @@ static ChariotCall *call_new(const ChariotSymbols *syms,
     return call;
 }
 
+static void free_fill(ChariotViolation *v, const ChariotSymbols *syms,
+                      const struct chariot_event *event)
+{
+    v->frees = event->violation.free_kind < QAPI_CHARIOT_KIND__MAX ?
+        event->violation.free_kind : QAPI_CHARIOT_KIND_UNKNOWN;
+    v->function = chariot_symbols_return_name(syms, v->rip);
+    if (event->violation.object_len) {
+        v->object = g_new0(ChariotObject, 1);
+        v->object->address = event->violation.object_va;
+        v->object->length = event->violation.object_len;
+    }
+}
+
 static ChariotViolation *violation_new(ChariotState *s,
                                        const struct chariot_event *event)
 {
@@ -156,8 +191,11 @@ static ChariotViolation *violation_new(ChariotState *s,
     v->blocked = flags & CHARIOT_VF_BLOCKED;
     v->reason = MIN(event->violation.why, CHARIOT_REASON__MAX - 1);
     v->rip = event->violation.rip;
+    v->has_frees = v->reason >= CHARIOT_REASON_DOUBLE_FREE;
     v->library = flags & CHARIOT_VF_LIBRARY;
-    if (v->library) {
+    if (v->has_frees) {
+        free_fill(v, syms, event);
+    } else if (v->library) {
         v->has_caller = true;
         v->caller = event->violation.caller;
         v->caller_function = chariot_symbols_return_name(syms, v->caller);
@@ -183,7 +221,7 @@ static ChariotViolation *violation_new(ChariotState *s,
     if (flags & CHARIOT_VF_CALL) {
         v->call = call_new(syms, event);
     }
-    v->target = describe_target(v);
+    v->target = v->has_frees ? describe_free(v) : describe_target(v);
     v->dropped = event->dropped;
     return v;
 }

@@ -105,11 +105,12 @@ static void print_counters(Monitor *mon, const ChariotCounters *c)
         { "MMIO faults", c->mmio_faults },
         { "events dropped", c->events_dropped },
         { "violations", c->violations },
+        { "of them, bad frees", c->bad_frees },
     };
 
     monitor_printf(mon, "\n");
     for (int i = 0; i < ARRAY_SIZE(rows); i++) {
-        monitor_printf(mon, "%-17s%12" PRIu64 "%s", rows[i].name,
+        monitor_printf(mon, "%-18s%12" PRIu64 "%s", rows[i].name,
                        rows[i].value, i % 2 ? "\n" : "    ");
     }
     if (ARRAY_SIZE(rows) % 2) {
@@ -117,8 +118,21 @@ static void print_counters(Monitor *mon, const ChariotCounters *c)
     }
 }
 
+static void print_free(Monitor *mon, const ChariotViolation *v)
+{
+    monitor_printf(mon, "#%" PRIu64 " %s %s: %s of 0x%" PRIx64 "\n    called "
+                   "by %s, returns to 0x%" PRIx64 "\n    %s\n", v->sequence,
+                   v->name, v->blocked ? "stopped" : "seen",
+                   ChariotReason_str(v->reason), v->address,
+                   v->function ?: "unknown code", v->rip, v->target);
+}
+
 static void print_violation(Monitor *mon, const ChariotViolation *v)
 {
+    if (v->has_frees) {
+        print_free(mon, v);
+        return;
+    }
     monitor_printf(mon, "#%" PRIu64 " %s %s", v->sequence, v->name,
                    v->blocked ? "stopped" : "seen");
     if (v->library) {

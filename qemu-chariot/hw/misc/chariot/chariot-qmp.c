@@ -85,6 +85,7 @@ static ChariotDomainList *query_domains(ChariotState *s)
         domain->emulated = stats.emulated;
         domain->emulated_by_kind = query_kinds(&stats);
         domain->violations = stats.violations;
+        domain->bad_frees = stats.bad_frees;
         domain->grants = stats.grants;
         domain->granted_bytes = stats.granted_bytes;
         domain->text_bytes = stats.text_bytes;
@@ -126,6 +127,7 @@ static ChariotCounters *query_counters(const struct chariot_stats *stats)
     counters->emulated = stats->emulated;
     counters->unemulatable = stats->unemulatable;
     counters->violations = stats->violations;
+    counters->bad_frees = stats->bad_frees;
     counters->records = stats->records;
     counters->bad_records = query_bad_records(stats);
     counters->doorbells = stats->doorbells;

@@ -111,6 +111,16 @@ void chariot_regs_reset(ChariotState *s)
     s->doorbell = ~0ULL;
 }
 
+/* Features that are records are the module's as well. */
+static uint32_t offered_features(ChariotState *s)
+{
+    if (chariot_attached(s)) {
+        return CHARIOT_FEATURES &
+               (~CHARIOT_F_FREES | s->backend.info.ring_features);
+    }
+    return CHARIOT_FEATURES;
+}
+
 /* What an agent must accept. */
 static uint32_t needed_features(ChariotState *s)
 {
@@ -141,7 +151,7 @@ static void write_status(ChariotState *s, uint32_t val)
     }
     set = val & ~settable;
     if (set & CHARIOT_STATUS_FEATURES) {
-        if (regs->guest_features & ~CHARIOT_FEATURES ||
+        if (regs->guest_features & ~offered_features(s) ||
             needed_features(s) & ~regs->guest_features) {
             chariot_guest_error(s, "features 0x%x not acceptable",
                                 regs->guest_features);
@@ -279,7 +289,7 @@ static uint32_t regs_read32(ChariotState *s, hwaddr addr)
     case CHARIOT_REG_VERSION:
         return CHARIOT_VERSION;
     case CHARIOT_REG_FEATURES:
-        return CHARIOT_FEATURES;
+        return offered_features(s);
     case CHARIOT_REG_GUEST_FEATURES:
         return regs->guest_features;
     case CHARIOT_REG_STATUS:

@@ -36,9 +36,10 @@ OBJECT_DECLARE_SIMPLE_TYPE(ChariotState, CHARIOT_PCI)
 /* The most that CHARIOT_ATTACH takes as events_max. */
 #define CHARIOT_EVENTS_LIMIT 65536
 
-/* What the device offers. */
+/* What the device offers, if the module knows of it, too. */
 #define CHARIOT_FEATURES \
-    (CHARIOT_F_RING | CHARIOT_F_SYMTAB | CHARIOT_F_EVENTS | CHARIOT_F_GROUPS)
+    (CHARIOT_F_RING | CHARIOT_F_SYMTAB | CHARIOT_F_EVENTS | \
+     CHARIOT_F_GROUPS | CHARIOT_F_FREES)
 
 /* Reports that query-chariot shows. */
 #define CHARIOT_HISTORY 16
