@@ -18,6 +18,7 @@
 #define CHARIOT_CALL_RDX	56
 #define CHARIOT_CALL_DOMAIN	72
 #define CHARIOT_CALL_SLOT	76
+#define CHARIOT_CALL_REFUSED	CHARIOT_CALL_SLOT
 #define CHARIOT_CALL_SIZE	144	/* a multiple of 16 */
 
 #ifndef __ASSEMBLY__
@@ -36,7 +37,10 @@ struct chariot_call {
 	unsigned long rdx;	/* after: the result's second half */
 	unsigned long kept;	/* from before to after */
 	u32 domain;
-	u32 slot;		/* operations only (ops.h) */
+	union {
+		u32 slot;	/* operations (ops.h) */
+		u32 refused;	/* imports: the call is not made */
+	};
 	struct chariot_loan loan[CHARIOT_LOANS];
 };
 

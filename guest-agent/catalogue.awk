@@ -164,7 +164,7 @@ function block_begin(kind)
 	block = kind
 	id++
 	lets = before = after = instead = ""
-	stack = loans = 0
+	stack = loans = frees = 0
 	active = 1
 	at = line_mark()
 	where = FILENAME ":" FNR
@@ -211,7 +211,7 @@ function block_end(	i, end)
 				out("\tCHARIOT_SERVED " names[i] ", " id)
 			else
 				out("\tCHARIOT_CALLED " names[i] ", " id ", " stack + 0 ", " \
-				    (before ? 1 : 0) ", " (after ? 1 : 0))
+				    (before ? 1 : 0) ", " (after ? 1 : 0) ", " frees)
 		}
 	}
 	end = (before ? ", .before = chariot_before_" id : "") (after ? ", .after = chariot_after_" id : "")
@@ -341,6 +341,14 @@ joined {
 		instead = line_mark() "\treturn (unsigned long)(" rest ");\n"
 		if (block != "import")
 			fail("\"instead\" is for imports")
+	} else if (verb == "free") {
+		cond = condition()
+		type = word()
+		if (block != "import" || before || !type || !rest)
+			fail("free TYPE POINTER, of an import, before anything else")
+		before = line_mark() "\tif (" (cond ? cond " && " : "") "!chariot_free_" type \
+			 "(c, (void *)(unsigned long)(" rest "))) {\n\t\tc->refused = true;\n\t\treturn;\n\t}\n"
+		frees = 1
 	} else if (verb == "keep")
 		before = before line_mark() "\tc->kept = (unsigned long)(" rest ");\n"
 	else if (verb == "before")

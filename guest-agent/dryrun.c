@@ -15,9 +15,10 @@
 
 #include "agent.h"
 #include "dryrun.h"
+#include "frees.h"
 #include "ring.h"
 
-#define DRYRUN_TYPES	(CHARIOT_REC_GRANT_ALL + 1)
+#define DRYRUN_TYPES	(CHARIOT_REC_BAD_FREE + 1)
 
 struct extent {
 	struct rb_node node;
@@ -103,6 +104,10 @@ static const char *consume(const struct chariot_rec *r)
 		if (!domain_up[r->domain] || !r->len || !PAGE_ALIGNED(r->gpa | r->len))
 			return "text";
 		break;
+	case CHARIOT_REC_BAD_FREE:
+		pr_warn("domain %u frees 0x%llx (kind %u), returning to %pS: 0x%llx\n", r->domain,
+			r->gpa, r->kind, (void *)r->va, r->len);
+		break;
 	case CHARIOT_REC_GRANT:
 		if (!domain_up[r->domain])
 			return "grant to a domain that is not up";
@@ -180,6 +185,11 @@ static bool dryrun_broken(void)
 	return false;
 }
 
+static bool dryrun_refuses(u16 domain)
+{
+	return false;
+}
+
 int chariot_dryrun_start(const char *list)
 {
 	char *copy, *cur, *name;
@@ -196,6 +206,8 @@ int chariot_dryrun_start(const char *list)
 	kfree(copy);
 	if (!ret)
 		ret = chariot_ring_alloc(CHARIOT_RING_ORDER_MIN, dryrun_doorbell, dryrun_broken);
+	if (!ret)
+		chariot_frees_init(dryrun_refuses);
 	if (!ret)
 		ret = chariot_arm();
 	return ret;

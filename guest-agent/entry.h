@@ -134,15 +134,25 @@ SYM_FUNC_END(chariot_stub_\sym\()_\dom)
 	CHARIOT_STUBS \sym chariot_instead_\id r9d
 .endm
 
-/* An import that is called, with \stack arguments beyond six and something before or after it. */
-.macro CHARIOT_CALLED sym id stack before after
+/*
+ * An import that is called, with \stack arguments beyond six and something before or after it.
+ * \free: what comes before may refuse; then the call is not made, and returns nothing.
+ */
+.macro CHARIOT_CALLED sym id stack before after free
 	CHARIOT_STUBS \sym chariot_import_\sym r11d
 SYM_FUNC_START_LOCAL(chariot_import_\sym)
 	CHARIOT_CALL_ENTER "(\stack + (\stack & 1))"
 	movl	%r11d, CHARIOT_CALL_DOMAIN-CHARIOT_CALL_SIZE(%rbp)
+	.if	\free
+	movl	$0, CHARIOT_CALL_REFUSED-CHARIOT_CALL_SIZE(%rbp)
+	.endif
 	.if	\before
 	CHARIOT_CALL_C chariot_before_\id
 	CHARIOT_CALL_ARGUMENTS
+	.endif
+	.if	\free
+	cmpl	$0, CHARIOT_CALL_REFUSED-CHARIOT_CALL_SIZE(%rbp)
+	jne	.Lrefused_\sym
 	.endif
 	.if	\after
 	CHARIOT_CALL_STACK 0 \stack
@@ -153,6 +163,11 @@ SYM_FUNC_START_LOCAL(chariot_import_\sym)
 	movq	.Lorigin_\sym(%rip), %r11
 	leave
 	JMP_NOSPEC r11
+	.endif
+	.if	\free
+.Lrefused_\sym:
+	leave
+	RET
 	.endif
 SYM_FUNC_END(chariot_import_\sym)
 .endm

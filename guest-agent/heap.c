@@ -20,6 +20,7 @@
 #include "agent.h"
 #include "compat.h"
 #include "heap.h"
+#include "live.h"
 #include "ring.h"
 #include "track.h"
 
@@ -111,5 +112,6 @@ void *chariot_heap_alloc(u16 domain, size_t size, gfp_t flags, int node)
 	if (!chariot_tracked(phys))
 		chariot_grant_phys(domain, phys, (unsigned long)folio_address(folio),
 				   folio_size(folio), CHARIOT_KIND_HEAP);
+	chariot_live_begin(domain, obj, class_size(class_of(size)), flags);
 	return obj;
 }

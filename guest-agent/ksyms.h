@@ -16,6 +16,12 @@ unsigned long chariot_ksym_size(unsigned long addr);
 /* One past the last page frame of RAM. */
 unsigned long chariot_max_pfn(void);
 
+/* The slab object that @p lies in, and its size; NULL: this kernel does not tell. Any context. */
+const void *chariot_slab_object(const void *p, size_t *size);
+
+/* The vmalloc area that @p lies in, and its size; NULL: there is none. Task context, IRQs on. */
+const void *chariot_vm_area(const void *p, size_t *size);
+
 /* Whether a module is loaded, or loading. */
 bool chariot_module_present(const char *name);
 

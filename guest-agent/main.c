@@ -17,6 +17,7 @@
 #include "agent.h"
 #include "bus.h"
 #include "dryrun.h"
+#include "frees.h"
 #include "heap.h"
 #include "ksyms.h"
 #include "layout.h"
@@ -114,6 +115,10 @@ static int status_show(struct seq_file *m, void *unused)
 	seq_printf(m, "grants_refused %lld\n", atomic64_read(&chariot_track_stats.exhausted));
 	seq_printf(m, "slots_used %d\n", atomic_read(&chariot_ops_slots_used));
 	seq_printf(m, "slots_refused %d\n", atomic_read(&chariot_ops_slots_refused));
+	seq_printf(m, "frees_checked %lld\n", atomic64_read(&chariot_frees_stats.checked));
+	seq_printf(m, "frees_bad %lld\n", atomic64_read(&chariot_frees_stats.bad));
+	seq_printf(m, "frees_refused %lld\n", atomic64_read(&chariot_frees_stats.refused));
+	seq_printf(m, "frees_unknown %lld\n", atomic64_read(&chariot_frees_stats.unknown));
 	for (i = 1; i <= chariot_nr_domains; i++)
 		seq_printf(m, "domain %u %s %s\n", i, chariot_domains[i].name,
 			   chariot_domains[i].nr_members ? "up" : "down");

@@ -143,6 +143,7 @@ struct percpu {
 
 static DEFINE_SPINLOCK(percpu_lock);
 static LIST_HEAD(percpu_list);
+static bool percpu_lost;	/* not all of it is in the list */
 
 void chariot_percpu_grant(u16 domain, unsigned long p, size_t size)
 {
@@ -151,8 +152,10 @@ void chariot_percpu_grant(u16 domain, unsigned long p, size_t size)
 	int cpu;
 
 	/* Then the driver will be reported for writing there. */
-	if (!e)
+	if (!e) {
+		WRITE_ONCE(percpu_lost, true);
 		return;
+	}
 	e->p = p;
 	e->size = size;
 	spin_lock_irqsave(&percpu_lock, flags);
@@ -162,19 +165,37 @@ void chariot_percpu_grant(u16 domain, unsigned long p, size_t size)
 		chariot_grant(domain, percpu_of(p, cpu), size, CHARIOT_KIND_PERCPU);
 }
 
+/* The lock must be held. */
+static struct percpu *percpu_find(unsigned long p)
+{
+	struct percpu *e;
+
+	list_for_each_entry(e, &percpu_list, node)
+		if (e->p == p)
+			return e;
+	return NULL;
+}
+
+bool chariot_percpu_known(unsigned long p)
+{
+	unsigned long flags;
+	bool known;
+
+	spin_lock_irqsave(&percpu_lock, flags);
+	known = percpu_find(p);
+	spin_unlock_irqrestore(&percpu_lock, flags);
+	return known || READ_ONCE(percpu_lost);
+}
+
 static struct percpu *percpu_take(unsigned long p)
 {
-	struct percpu *e, *found = NULL;
+	struct percpu *found;
 	unsigned long flags;
 
 	spin_lock_irqsave(&percpu_lock, flags);
-	list_for_each_entry(e, &percpu_list, node) {
-		if (e->p == p) {
-			list_del(&e->node);
-			found = e;
-			break;
-		}
-	}
+	found = percpu_find(p);
+	if (found)
+		list_del(&found->node);
 	spin_unlock_irqrestore(&percpu_lock, flags);
 	return found;
 }

@@ -35,6 +35,9 @@ void chariot_bulk_release(u16 domain, size_t n, void **objects);
 void chariot_percpu_grant(u16 domain, unsigned long p, size_t size);
 void chariot_percpu_release(u16 domain, unsigned long p);
 
+/* Whether it was granted to some domain, or may have been. */
+bool chariot_percpu_known(unsigned long p);
+
 void chariot_grant_pages_exact(u16 domain, const void *va, size_t size);
 void chariot_vfree_release(u16 domain, const void *va);
 

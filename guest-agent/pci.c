@@ -9,22 +9,23 @@
 
 #include <linux/interrupt.h>
 #include <linux/io.h>
-#include <linux/mutex.h>
 #include <linux/pci.h>
 #include <linux/ratelimit.h>
+#include <linux/spinlock.h>
 
 #include "agent.h"
+#include "frees.h"
 #include "pci.h"
 #include "ring.h"
 
 #define CHARIOT_FEATURES	(CHARIOT_F_RING | CHARIOT_F_SYMTAB | CHARIOT_F_EVENTS | \
-				 CHARIOT_F_GROUPS)
+				 CHARIOT_F_GROUPS | CHARIOT_F_FREES)
 #define CHARIOT_RING_ORDER	12
 
 static void __iomem *regs;
 static u32 features;
 /* The DOMAIN_SELECT register and those that depend on it. */
-static DEFINE_MUTEX(select_lock);
+static DEFINE_RAW_SPINLOCK(select_lock);
 
 static u32 reg_read(u32 reg)
 {
@@ -140,6 +141,19 @@ static void pci_setup_events(struct pci_dev *pdev)
 		pci_info(pdev, "no interrupt (%d): violations are not logged here\n", ret);
 }
 
+/* Asked when a driver is caught: rarely, and in any context. */
+static bool pci_refuses(u16 domain)
+{
+	unsigned long flags;
+	u32 policy;
+
+	raw_spin_lock_irqsave(&select_lock, flags);
+	reg_write(CHARIOT_REG_DOMAIN_SELECT, domain);
+	policy = reg_read(CHARIOT_REG_DOMAIN_POLICY);
+	raw_spin_unlock_irqrestore(&select_lock, flags);
+	return policy != CHARIOT_DOMAIN_AUDITED;
+}
+
 static int chariot_pci_probe(struct pci_dev *pdev, const struct pci_device_id *id)
 {
 	int ret;
@@ -157,6 +171,8 @@ static int chariot_pci_probe(struct pci_dev *pdev, const struct pci_device_id *i
 		return ret;
 	regs = pcim_iomap_table(pdev)[0];
 	ret = pci_negotiate(pdev);
+	if (!ret && features & CHARIOT_F_FREES)
+		chariot_frees_init(pci_refuses);
 	if (!ret)
 		ret = chariot_arm();
 	if (ret) {
@@ -188,17 +204,18 @@ static void chariot_pci_shutdown(struct pci_dev *pdev)
 
 int chariot_pci_symtab(u16 domain, phys_addr_t phys, u32 len)
 {
+	unsigned long flags;
 	u32 err;
 
 	if (!regs || !(features & CHARIOT_F_SYMTAB))
 		return -EOPNOTSUPP;
-	mutex_lock(&select_lock);
+	raw_spin_lock_irqsave(&select_lock, flags);
 	reg_write(CHARIOT_REG_DOMAIN_SELECT, domain);
 	reg_write(CHARIOT_REG_SYM_ADDR_LO, lower_32_bits(phys));
 	reg_write(CHARIOT_REG_SYM_ADDR_HI, upper_32_bits(phys));
 	reg_write(CHARIOT_REG_SYM_LEN, len);
 	err = reg_read(CHARIOT_REG_SYM_LEN);
-	mutex_unlock(&select_lock);
+	raw_spin_unlock_irqrestore(&select_lock, flags);
 	return -(int)err;
 }
 

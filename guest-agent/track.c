@@ -24,6 +24,7 @@
 #include <trace/events/kmem.h>
 
 #include "ksyms.h"
+#include "live.h"
 #include "ring.h"
 #include "track.h"
 
@@ -235,6 +236,23 @@ void chariot_grant_pages(u16 domain, struct page *page, unsigned int order, u8 k
 	      kind, &page->_refcount, sizeof(page->_refcount));
 }
 
+u32 chariot_held(u16 domain, phys_addr_t phys, size_t *size)
+{
+	struct track_bucket *b = bucket_of(phys);
+	unsigned long flags;
+	struct track *t;
+	u32 kind = 0;
+
+	raw_spin_lock_irqsave(&b->lock, flags);
+	t = bucket_find(b, domain, phys);
+	if (t) {
+		kind = BIT(t->kind);
+		*size = t->len;
+	}
+	raw_spin_unlock_irqrestore(&b->lock, flags);
+	return kind;
+}
+
 bool chariot_release_phys(u16 domain, phys_addr_t phys)
 {
 	struct track_bucket *b = bucket_of(phys);
@@ -343,6 +361,8 @@ static void object_freed(const void *ptr)
 {
 	phys_addr_t phys = (unsigned long)ptr - PAGE_OFFSET;
 
+	if (chariot_live_noted(PHYS_PFN(phys)))
+		chariot_live_freed(ptr);
 	if (chariot_tracked(phys) && release_any(phys, false))
 		chariot_ring_sync();
 }
@@ -364,9 +384,12 @@ static void probe_mm_page_free(void *data, struct page *page, unsigned int order
 	unsigned long end = min(pfn + (1UL << order), filter_pfns);
 	bool whole = false;
 
-	for (; pfn < end; pfn++)
+	for (; pfn < end; pfn++) {
+		if (chariot_live_noted(pfn))
+			chariot_live_page_freed(pfn);
 		if (test_bit(pfn, filter))
 			whole |= release_any(PFN_PHYS(pfn), true);
+	}
 	if (whole)
 		chariot_ring_sync();
 }
@@ -398,7 +421,7 @@ int chariot_track_init(unsigned int max_grants)
 
 	/* RAM plugged in later has no bits: the driver's own calls still end its grants. */
 	filter_pfns = chariot_max_pfn();
-	if (!filter_pfns)
+	if (!filter_pfns || chariot_live_init())
 		return -ENOENT;
 	filter = vzalloc(BITS_TO_LONGS(filter_pfns) * sizeof(long));
 	entries = vzalloc(array_size(max_grants, sizeof(*entries)));

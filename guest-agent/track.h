@@ -38,6 +38,12 @@ void chariot_grant(u16 domain, const void *va, size_t len, u8 kind);
 /* Pages from the page allocator, with the reference counts that inlines touch. */
 void chariot_grant_pages(u16 domain, struct page *page, unsigned int order, u8 kind);
 
+/*
+ * The kind, as a bit, of what the domain was granted from @phys on, and its size;
+ * 0: no grant begins there.
+ */
+u32 chariot_held(u16 domain, phys_addr_t phys, size_t *size);
+
 /* Whether @va lies in a page of which the domain was granted everything. Lock-free, a hint. */
 bool chariot_tracked(phys_addr_t phys);
 

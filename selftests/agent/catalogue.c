@@ -110,6 +110,16 @@ void chariot_thing_take(u16 domain, struct thing *thing)
 	note("take %u %ld;", domain, (long)thing);
 }
 
+static unsigned long caller;
+
+/* An odd thing must not be freed. */
+bool chariot_free_thing(struct chariot_call *c, struct thing *thing)
+{
+	note("free %u %ld;", c->domain, (long)thing);
+	caller = chariot_call_more(c)[-1];
+	return !((long)thing & 1);
+}
+
 /* What the domain's import @name is, when the loader would have called @origin. */
 static void *import(int domain, const char *name, const void *origin)
 {
@@ -303,6 +313,30 @@ static void test_releases(void)
 	call(0, NULL);
 	good &= noted("called;");
 	result(good, "releases before the call");
+}
+
+static void *frees(long thing, long a)
+{
+	note("freed %ld %ld;", thing, a);
+	return __builtin_return_address(0);
+}
+
+static void test_frees(void)
+{
+	void *(*call)(long, long) = import(4, "frees", frees), *(*tail)(long, long) = import(5, "frees_tail", frees);
+	int good;
+
+	good = call(6, 2) && !strncmp(notes, "free 4 6;before 4 6 2 ", 22) && strstr(notes, ";freed 6 2;after 4 6 2 ");
+	notes[0] = 0;
+	call(7, 2);
+	good &= noted("free 4 7;");
+	call(7, 1);
+	good &= !strncmp(notes, "before 4 7 1 ", 13) && strstr(notes, ";freed 7 1;after 4 7 1 ");
+	notes[0] = 0;
+	good &= tail(8, 9) == (void *)caller && noted("free 5 8;freed 8 9;");
+	tail(9, 9);
+	good &= noted("free 5 9;");
+	result(good, "a free that is refused is not made, and is known by where it returns to");
 }
 
 static void test_lends(void)
@@ -506,7 +540,7 @@ static void test_lookup(void)
 	notes[0] = 0;
 	good &= !chariot_catalogue_stub(1, "nobody", 1) && chariot_catalogue_stub(3, "memcpy", 1) == 3;
 	good &= !chariot_catalogue_stub(1, "other_series", 1);
-	good &= chariot_imports_end - chariot_imports == 21;
+	good &= chariot_imports_end - chariot_imports == 23;
 	result(good, "imports are found, and what they were is kept");
 }
 
@@ -563,7 +597,7 @@ static void test_cost(void)
 
 int main(void)
 {
-	printf("KTAP version 1\n1..20\n");
+	printf("KTAP version 1\n1..21\n");
 	test_registers();
 	test_wide();
 	test_stack();
@@ -573,6 +607,7 @@ int main(void)
 	test_conditions();
 	test_grants();
 	test_releases();
+	test_frees();
 	test_lends();
 	test_gives();
 	test_operations();

@@ -5,6 +5,8 @@
 
 #include <linux/types.h>
 
+struct chariot_call;
+
 struct thing {
 	void *data;
 	size_t size;
@@ -28,5 +30,6 @@ void nothing(u16 domain, long a);
 long serve(u16 domain, long a, long b, const void *c, u32 d, long e);
 void chariot_thing_give(u16 domain, struct thing *thing);
 void chariot_thing_take(u16 domain, struct thing *thing);
+bool chariot_free_thing(struct chariot_call *c, struct thing *thing);
 
 #endif
