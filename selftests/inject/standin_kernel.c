@@ -33,6 +33,11 @@ void *__kmalloc_noprof(unsigned long size, unsigned int flags)
 	return object;
 }
 
+void kfree(const void *p)
+{
+	printf("free %ld\n", (long)((char *)p - arena));
+}
+
 int main(void)
 {
 	long i, sum = 0;

@@ -6,7 +6,7 @@ Without Chariot the guest comes to harm. With it, the write never reaches memory
 instruction and the target, and the download completes with the right checksum.
 
 A copy that overruns an object runs through whatever lies behind it. Whom that harms without Chariot is chance, so harm is
-told there, not asked for. What of it is the driver's own is the driver's to destroy, and it may crash of it: there, the
+told there, not asked for; so it is where the middle of an object is freed. What of it is the driver's own is the driver's to destroy, and it may crash of it: there, the
 download need not complete.
 """
 
@@ -18,6 +18,9 @@ from report import Report
 
 #: enough for the fault to strike in the middle
 MIB = 8
+#: harm to others is chance
+CHANCE = ("memcpy-overrun", "interior-free")
+FREES = ("double-free", "interior-free")
 
 
 def about(mutant, kernel=""):
@@ -72,12 +75,28 @@ def without(report, mutant, fault, expected, kernel):
                         kernel=kernel) as guest:
         guest.wait_end(90)
         found = harm(guest, expected)
-        if fault["kind"] == "memcpy-overrun":
+        if fault["kind"] in CHANCE:
             report.equal("without Chariot: the driver loads", guest.said("e1000"), "0")
         else:
             report.check("without Chariot: the guest comes to harm", found, f"it said {guest.messages()}")
         for line in found:
             report.note(line)
+
+
+def check_free(report, guest, fault, found):
+    """What the report of a bad free says, and that it is counted."""
+    shift = int(fault["shift"])
+    report.equal("report names the kind", [(v["reason"], v["frees"]) for v in found], [(fault["kind"], "slab")])
+    if shift:
+        report.equal("report names the object", found[0].get("object"),
+                     {"address": found[0]["address"] - shift, "length": int(fault["size"])})
+    else:
+        report.equal("no live object there", found[0].get("object"), None)
+    # Nobody but the driver knows where the object was: in its heap, at least.
+    report.equal("report names the address: in the driver's heap", (found[0]["owned"], found[0]["near"]["kind"]),
+                 (True, "heap"))
+    report.equal("counted as a bad free, of the driver and the VM",
+                 (guest.info["domains"][0]["bad-frees"], guest.info["counters"]["bad-frees"]), (1, 1))
 
 
 def isolated(report, mutant, fault, expected, smp, kernel):  # pylint: disable=too-many-arguments
@@ -102,7 +121,9 @@ def isolated(report, mutant, fault, expected, smp, kernel):  # pylint: disable=t
         report.check("every report names the driver, and is a block",
                      all(v["name"] == "e1000" and v["blocked"] for v in violations))
         if found:
-            if fault["kind"] == "wild-store":
+            if fault["kind"] in FREES:
+                check_free(report, guest, fault, found)
+            elif fault["kind"] == "wild-store":
                 report.equal("report names the target", found[0]["address"], target_address(guest, fault))
                 report.equal("report names the size", found[0]["size"], int(fault["size"], 0))
             else:
