@@ -402,6 +402,63 @@ static void test_violation(void)
     vm_stop(vm);
 }
 
+/* An audit tells of each place once, and counts. */
+static void test_sites(void)
+{
+    struct chariot_event event;
+    QDict *answer, *info, *site;
+    QList *sites;
+    Vm *vm;
+
+    if (!have_fake()) {
+        return;
+    }
+    vm = vm_start_fake("isolate=e1000,policy=audit");
+    bring_up(vm);
+    for (int i = 0; i < 50; i++) {
+        event = violation(i + 1);
+        event.violation.policy = CHARIOT_POLICY_AUDIT;
+        event.violation.gva += 8 * i;
+        put_event(vm, &event);
+    }
+    event.seq = 51;
+    event.violation.rip++;
+    put_event(vm, &event);
+    for (int i = 0; i < 2; i++) {
+        answer = qtest_qmp_eventwait_ref(vm->qts, "CHARIOT_VIOLATION");
+        g_assert_cmphex(get_u64(qdict_get_qdict(answer, "data"), "rip"), ==,
+                        TEXT + 0x112 + i);
+        qobject_unref(answer);
+    }
+    info = query(vm);
+    g_assert_cmpint(get_u64(info, "sites-lost"), ==, 0);
+    sites = qdict_get_qlist(info, "sites");
+    g_assert_cmpuint(qlist_size(sites), ==, 2);
+    site = qobject_to(QDict, qlist_entry_obj(qlist_first(sites)));
+    /* Each event stands for two writes. */
+    g_assert_cmpint(get_u64(site, "count"), ==, 100);
+    g_assert_cmphex(get_u64(site, "lowest"), ==, 0xffff888002f1c070ULL);
+    g_assert_cmphex(get_u64(site, "highest"), ==,
+                    0xffff888002f1c070ULL + 49 * 8);
+    g_assert_cmpint(get_u64(qdict_get_qdict(site, "first"), "sequence"), ==, 1);
+    qobject_unref(info);
+    vm_stop(vm);
+
+    /* They are bounded, and nothing else is told of less for it. */
+    vm = vm_start_fake("isolate=e1000,policy=block");
+    bring_up(vm);
+    for (int i = 0; i < 600; i++) {
+        event = violation(i + 1);
+        event.violation.rip += i;
+        put_event(vm, &event);
+    }
+    info = query(vm);
+    g_assert_cmpuint(qlist_size(qdict_get_qlist(info, "sites")), ==, 512);
+    g_assert_cmpint(get_u64(info, "sites-lost"), ==, 88 * 2);
+    qobject_unref(info);
+    vm_stop(vm);
+}
+
 static struct chariot_event bad_free(uint64_t seq, uint8_t why)
 {
     struct chariot_event event = {
@@ -792,6 +849,7 @@ int main(int argc, char **argv)
     qtest_add_func("/chariot/bar-moves", test_bar_moves);
     qtest_add_func("/chariot/refusals", test_refusals);
     qtest_add_func("/chariot/violation", test_violation);
+    qtest_add_func("/chariot/sites", test_sites);
     qtest_add_func("/chariot/bad-free", test_bad_free);
     qtest_add_func("/chariot/old-module", test_old_module);
     qtest_add_func("/chariot/storm", test_storm);

@@ -367,7 +367,11 @@ static void handle_violation(ChariotState *s,
 
     qapi_free_ChariotViolation(*slot);
     *slot = violation_new(s, event);
-    signal_violation(s, *slot);
+    /* Of an audit, each place once: what follows is counted. */
+    if (chariot_sites_add(s, *slot) ||
+        (*slot)->policy != QAPI_CHARIOT_POLICY_AUDIT) {
+        signal_violation(s, *slot);
+    }
     chariot_raise_irq(s, CHARIOT_IRQ_VIOLATION);
 }
 
@@ -474,4 +478,5 @@ void chariot_events_exit(ChariotState *s)
     for (int i = 0; i < CHARIOT_HISTORY; i++) {
         g_clear_pointer(&s->history[i], qapi_free_ChariotViolation);
     }
+    chariot_sites_exit(s);
 }

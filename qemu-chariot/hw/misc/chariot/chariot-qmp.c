@@ -192,6 +192,10 @@ ChariotInfo *qmp_query_chariot(Error **errp)
     info->suppressed = s->suppressed;
     info->has_violations = true;
     info->violations = query_violations(s);
+    info->has_sites = true;
+    info->sites = chariot_sites_list(s);
+    info->has_sites_lost = true;
+    info->sites_lost = s->sites_lost;
     return info;
 }
 

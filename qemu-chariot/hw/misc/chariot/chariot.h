@@ -11,6 +11,7 @@
  *   chariot-backend.c  /dev/chariot
  *   chariot-symbols.c  the drivers' symbol tables, read from guest memory
  *   chariot-events.c   the module's events, their rate limit and history
+ *   chariot-sites.c    places in drivers that violate, each once
  *   chariot-qmp.c, chariot-hmp.c, chariot-stub.c  monitor commands
  *
  * Everything runs under the BQL.
@@ -43,6 +44,9 @@ OBJECT_DECLARE_SIMPLE_TYPE(ChariotState, CHARIOT_PCI)
 
 /* Reports that query-chariot shows. */
 #define CHARIOT_HISTORY 16
+
+/* Places that violate: as many are listed, of others there is a number. */
+#define CHARIOT_SITES 512
 
 /* Registers that the guest can write, and what they lead to. */
 typedef struct ChariotRegs {
@@ -123,6 +127,8 @@ struct ChariotState {
     uint64_t suppressed; /* violations */
     ChariotViolation *history[CHARIOT_HISTORY];
     uint64_t n_violations; /* in history so far; the last is at n - 1 */
+    GHashTable *sites; /* NULL: none yet */
+    uint64_t sites_lost; /* violations at others */
 };
 
 /* The domain of @id, or NULL. */
@@ -189,6 +195,12 @@ void chariot_events_exit(ChariotState *s);
 void chariot_events_drain(ChariotState *s);
 /* Handles the end of every driver: the guest has been reset. */
 void chariot_events_all_down(ChariotState *s);
+
+/* chariot-sites.c */
+/* Counts a violation; whether it is the first at its place. */
+bool chariot_sites_add(ChariotState *s, const ChariotViolation *v);
+ChariotSiteList *chariot_sites_list(ChariotState *s);
+void chariot_sites_exit(ChariotState *s);
 
 /* chariot-hmp.c */
 void chariot_hmp_init(void);
