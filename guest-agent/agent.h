@@ -50,6 +50,9 @@ struct chariot_domain *chariot_domain_of(const char *module);
 size_t chariot_domain_names(const char *names, const char **next);
 int chariot_domain_add(u16 id, const char *name);
 
+/* Whether the agent is to know of an import, or of the fields of a type (parameter "forget"). */
+bool chariot_knows(const char *name);
+
 int chariot_arm(void);
 
 #endif /* !__ASSEMBLY__ */

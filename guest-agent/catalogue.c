@@ -3,6 +3,7 @@
 #include <linux/compiler.h>
 #include <linux/string.h>
 
+#include "agent.h"
 #include "catalogue.h"
 #include "entry.h"
 #include "library.h"
@@ -11,6 +12,9 @@ unsigned long chariot_catalogue_stub(u16 domain, const char *name, unsigned long
 {
 	struct chariot_import *i;
 	unsigned long stub;
+
+	if (!chariot_knows(name))
+		return 0;
 
 	/* Some hundred names, only while a driver loads. */
 	for (i = chariot_imports; i < chariot_imports_end; i++) {

@@ -24,6 +24,7 @@
 #include "module.h"
 #include "ops.h"
 #include "pci.h"
+#include "profile.h"
 #include "ring.h"
 #include "track.h"
 
@@ -34,6 +35,10 @@ MODULE_PARM_DESC(max_grants, "grants that can be live at once, 48 bytes each");
 static char *dryrun;
 module_param(dryrun, charp, 0444);
 MODULE_PARM_DESC(dryrun, "without a device: modules to follow, protecting nothing (debugging)");
+
+static char *forget;
+module_param(forget, charp, 0444);
+MODULE_PARM_DESC(forget, "imports, or types of devices, that the catalogue is not to know, with commas (for audits)");
 
 struct chariot_domain chariot_domains[CHARIOT_DOMAINS + 1];
 unsigned int chariot_nr_domains;
@@ -60,6 +65,20 @@ size_t chariot_domain_names(const char *names, const char **next)
 
 	*next = names[len] ? names + len + 1 : NULL;
 	return len;
+}
+
+bool chariot_knows(const char *name)
+{
+	const char *at = forget;
+	size_t len = strlen(name);
+
+	while (at) {
+		if (!strncmp(at, name, len) && (!at[len] || at[len] == ','))
+			return false;
+		at = strchr(at, ',');
+		at = at ? at + 1 : NULL;
+	}
+	return true;
 }
 
 static bool domain_has(const struct chariot_domain *d, const char *module)
@@ -128,6 +147,13 @@ static int status_show(struct seq_file *m, void *unused)
 }
 DEFINE_SHOW_ATTRIBUTE(status);
 
+static int devices_show(struct seq_file *m, void *unused)
+{
+	chariot_bus_show(m);
+	return 0;
+}
+DEFINE_SHOW_ATTRIBUTE(devices);
+
 static int grants_show(struct seq_file *m, void *unused)
 {
 	chariot_track_show(m);
@@ -163,6 +189,7 @@ int chariot_arm(void)
 		chariot_heap_init(&chariot_domains[i]);
 		warn_of_present(&chariot_domains[i]);
 	}
+	chariot_profile_init();
 	ret = chariot_bus_init();
 	if (!ret)
 		ret = chariot_module_init();
@@ -170,6 +197,7 @@ int chariot_arm(void)
 		goto err;
 	dir = debugfs_create_dir("chariot", NULL);
 	debugfs_create_file("status", 0400, dir, NULL, &status_fops);
+	debugfs_create_file("devices", 0400, dir, NULL, &devices_fops);
 	debugfs_create_file("grants", 0400, dir, NULL, &grants_fops);
 	for (i = 1; i <= chariot_nr_domains; i++)
 		pr_info("isolates %s as domain %u\n", chariot_domains[i].name, i);

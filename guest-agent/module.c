@@ -27,6 +27,7 @@
 #include "library.h"
 #include "module.h"
 #include "ops.h"
+#include "profile.h"
 #include "ring.h"
 #include "symtab.h"
 #include "track.h"
@@ -83,6 +84,21 @@ static void post_percpu(u16 domain, const struct module *mod, u8 type, u8 kind)
 #endif
 }
 
+/* The kernel's variables that its profile names; fields never span a page. */
+static void post_profile(u16 domain)
+{
+	const struct chariot_rule *r, *rules = NULL;
+	unsigned int n = chariot_profile_rules(domain, &rules);
+
+	for (r = rules; r < rules + n; r++) {
+		void *va = r->symbol + r->offset;
+
+		if (r->object == CHARIOT_PROFILE_SYMBOL)
+			chariot_post(CHARIOT_REC_GRANT, CHARIOT_KIND_RULE, domain,
+				     slow_virt_to_phys(va), (unsigned long)va, r->len);
+	}
+}
+
 /* What every domain has: the words that inlined primitives touch, and its library. */
 static void post_common(u16 domain)
 {
@@ -94,6 +110,7 @@ static void post_common(u16 domain)
 		chariot_post(CHARIOT_REC_GRANT, CHARIOT_KIND_RULE, domain, slow_virt_to_phys(count),
 			     (unsigned long)count, sizeof(*count));
 	}
+	post_profile(domain);
 	post_pages(CHARIOT_REC_TEXT, 0, domain, chariot_library_page(domain), CHARIOT_LIBRARY_SIZE);
 }
 

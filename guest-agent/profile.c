@@ -1,0 +1,170 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Reading profiles; see profile.h. A line is
+ *
+ *	FUNCTION OBJECT OFFSET+LENGTH # WHY
+ *
+ * FUNCTION says which of the driver's functions was seen to write there; that is
+ * for the reviewer: what is granted, all of the driver may write. A rule that
+ * gives no reason, or begins with '?' (the mark of one that nobody has reviewed),
+ * is refused, and all others with it.
+ */
+#define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
+
+#include <linux/ctype.h>
+#include <linux/firmware.h>
+#include <linux/kernel.h>
+#include <linux/mm.h>
+#include <linux/pci.h>
+#include <linux/slab.h>
+#include <linux/string.h>
+
+#include "agent.h"
+#include "ksyms.h"
+#include "profile.h"
+
+static struct profile {
+	struct chariot_rule rules[CHARIOT_PROFILE_RULES];
+	unsigned int nr;
+} *profiles[CHARIOT_DOMAINS + 1];
+
+unsigned int chariot_profile_rules(u16 domain, const struct chariot_rule **rules)
+{
+	const struct profile *p = profiles[domain];
+
+	if (!p)
+		return 0;
+	*rules = p->rules;
+	return p->nr;
+}
+
+/* Takes a word off the text; "" if there is none left. */
+static char *word(char **text)
+{
+	char *begin = skip_spaces(*text), *end = begin;
+
+	while (*end && !isspace(*end))
+		end++;
+	*text = *end ? end + 1 : end;
+	*end = 0;
+	return begin;
+}
+
+/* The size of what is named, 0 if there is no such thing. */
+static unsigned long object_find(const char *name, struct chariot_rule *rule)
+{
+	unsigned long address;
+
+	if (!strcmp(name, "pci_dev")) {
+		rule->object = CHARIOT_PROFILE_PCI_DEV;
+		return sizeof(struct pci_dev);
+	}
+	if (strncmp(name, "symbol:", 7))
+		return 0;
+	/* Writable data of the kernel's, one of each: no code, nothing that each CPU has. */
+	address = chariot_ksym(name + 7);
+	if (address < chariot_ksym("_sdata") || address >= chariot_ksym("_end"))
+		return 0;
+	rule->object = CHARIOT_PROFILE_SYMBOL;
+	rule->symbol = (void *)address;
+	return chariot_ksym_size(address);
+}
+
+static const char *field_find(char *field, unsigned long size, struct chariot_rule *rule)
+{
+	char *len = strchr(field, '+');
+
+	if (!len)
+		return "no OFFSET+LENGTH";
+	*len++ = 0;
+	if (kstrtou32(field, 0, &rule->offset) || kstrtou32(len, 0, &rule->len))
+		return "no OFFSET+LENGTH";
+	if (!rule->len || rule->len > CHARIOT_PROFILE_FIELD)
+		return "not a field: too long";
+	if (rule->offset >= size || rule->len > size - rule->offset)
+		return "outside of the object";
+	if (rule->object == CHARIOT_PROFILE_SYMBOL &&
+	    offset_in_page(rule->symbol + rule->offset) + rule->len > PAGE_SIZE)
+		return "spans two pages";
+	return NULL;
+}
+
+/* What is wrong with a line, or NULL. */
+static const char *rule_parse(char *line, struct chariot_rule *rule)
+{
+	char *why = strchr(line, '#'), *function, *object, *field;
+	unsigned long size;
+
+	if (!why || !*strim(why + 1))
+		return "no reason is given";
+	*why = 0;
+	function = word(&line);
+	object = word(&line);
+	field = word(&line);
+	if (*function == '?')
+		return "nobody has reviewed it";
+	if (!*field || *word(&line))
+		return "not FUNCTION OBJECT OFFSET+LENGTH # WHY";
+	size = object_find(object, rule);
+	if (!size)
+		return "no such object";
+	return field_find(field, size, rule);
+}
+
+static const char *profile_parse(char *text, struct profile *p, unsigned int *number)
+{
+	const char *wrong;
+	char *line;
+
+	for (*number = 1; (line = strsep(&text, "\n")); ++*number) {
+		line = skip_spaces(line);
+		if (!*line || *line == '#')
+			continue;
+		if (p->nr == CHARIOT_PROFILE_RULES)
+			return "too many rules";
+		wrong = rule_parse(line, &p->rules[p->nr]);
+		if (wrong)
+			return wrong;
+		p->nr++;
+	}
+	return NULL;
+}
+
+static void profile_load(const struct chariot_domain *d)
+{
+	const struct firmware *file;
+	struct profile *p = NULL;
+	char *text = NULL, *name;
+	const char *wrong;
+	unsigned int line;
+
+	name = kasprintf(GFP_KERNEL, "chariot/%s.profile", d->name);
+	if (!name || request_firmware_direct(&file, name, NULL))
+		goto out_name;
+	text = kmemdup_nul((const char *)file->data, file->size, GFP_KERNEL);
+	p = kzalloc(sizeof(*p), GFP_KERNEL);
+	if (!text || !p)
+		goto out;
+	wrong = profile_parse(text, p, &line);
+	if (wrong) {
+		pr_err("%s: line %u: %s; none of its rules is used\n", name, line, wrong);
+		goto out;
+	}
+	pr_info("%s: %u rules\n", name, p->nr);
+	profiles[d->id] = p;
+	p = NULL;
+out:
+	kfree(p);
+	kfree(text);
+	release_firmware(file);
+out_name:
+	kfree(name);
+}
+
+void chariot_profile_init(void)
+{
+	unsigned int i;
+
+	for (i = 1; i <= chariot_nr_domains; i++)
+		profile_load(&chariot_domains[i]);
+}

@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Profiles: fields of the kernel's that one driver may write besides what the
+ * catalogue says, found by an audit and reviewed by a person (docs/agent.md).
+ *
+ * A domain's profile is the firmware file chariot/NAME.profile, NAME being the
+ * domain's. It is taken whole or not at all.
+ */
+#ifndef CHARIOT_PROFILE_H
+#define CHARIOT_PROFILE_H
+
+#include <linux/types.h>
+
+#define CHARIOT_PROFILE_RULES	64	/* of a domain */
+#define CHARIOT_PROFILE_FIELD	64	/* bytes that a rule names, at most */
+
+enum chariot_profile_object {
+	CHARIOT_PROFILE_PCI_DEV,	/* each PCI device that the driver is bound to */
+	CHARIOT_PROFILE_SYMBOL,		/* a variable of the kernel's */
+};
+
+struct chariot_rule {
+	enum chariot_profile_object object;
+	void *symbol;
+	u32 offset, len;
+};
+
+/* The rules of a domain, which never change once its drivers can load. */
+unsigned int chariot_profile_rules(u16 domain, const struct chariot_rule **rules);
+
+/* Before the first driver is loaded; process context. */
+void chariot_profile_init(void);
+
+#endif /* CHARIOT_PROFILE_H */
