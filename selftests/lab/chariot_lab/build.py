@@ -50,6 +50,7 @@ def lab(kernel):
     _install(paths.LAB / "host-init", paths.PRODUCTS / "lab" / "host-init")
     _mirror(paths.SCENARIOS, paths.PRODUCTS / "scenarios")
     _mirror(paths.SOURCE / "packaging" / "libvirt", paths.PRODUCTS / "libvirt")
+    _mirror(paths.SOURCE / "guest-agent" / "profile", paths.PRODUCTS / "profile")
     for guest in kernels.guests():
         folder = image.guest_folder("guest", guest)
         _install(guest.image, folder / "vmlinuz")
