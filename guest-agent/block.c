@@ -1,14 +1,46 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Block requests: the struct and the driver's part behind it, which is one piece
- * of memory. The kernel reuses a request as soon as it ends; so does its grant.
+ * Disks and block requests. A request and the driver's part behind it are one
+ * piece of memory. The kernel reuses it as soon as the request ends: then its
+ * grant ends, too.
  */
 #include <linux/blk-mq.h>
 #include <uapi/chariot_ring.h>
 
 #include "block.h"
+#include "call.h"
 #include "ring.h"
 #include "track.h"
+
+static void disk_parts(u16 domain, struct gendisk *disk,
+		       void (*field)(u16 domain, const void *p, size_t len))
+{
+	struct device *dev = disk_to_dev(disk);
+	struct queue_limits *limits = &disk->queue->limits;
+
+	/* dev_set_drvdata() */
+	field(domain, &dev->driver_data, sizeof(dev->driver_data));
+	/* For these 6.1 has no functions. */
+	field(domain, &limits->discard_granularity, sizeof(limits->discard_granularity));
+	field(domain, &limits->discard_alignment, sizeof(limits->discard_alignment));
+}
+
+static void field_give(u16 domain, const void *p, size_t len)
+{
+	chariot_grant(domain, p, len, CHARIOT_KIND_RULE);
+}
+
+void chariot_disk_give(u16 domain, struct gendisk *disk)
+{
+	chariot_grant(domain, disk, sizeof(*disk), CHARIOT_KIND_OBJECT);
+	disk_parts(domain, disk, field_give);
+}
+
+void chariot_disk_take(u16 domain, struct gendisk *disk)
+{
+	disk_parts(domain, disk, chariot_call_release);
+	chariot_call_release(domain, disk, sizeof(*disk));
+}
 
 static size_t request_len(const struct request *rq)
 {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Block requests while a driver has them. What may be called where the functions
+ * Disks, and block requests while a driver has them. What may be called where the functions
  * may be called that the catalogue names.
  */
 #ifndef CHARIOT_BLOCK_H
@@ -12,11 +12,9 @@
 /* A list of requests, which is of a type of its own in newer kernels only. */
 #define chariot_rq_list typeof_member(struct io_comp_batch, req_list)
 
-/* What dev_set_drvdata() writes to in a disk's device. */
-static inline void **chariot_disk_drvdata(struct gendisk *disk)
-{
-	return &disk_to_dev(disk)->driver_data;
-}
+/* A disk, and what drivers set of its device and its queue. */
+void chariot_disk_give(u16 domain, struct gendisk *disk);
+void chariot_disk_take(u16 domain, struct gendisk *disk);
 
 /* A request and the driver's part behind it. */
 void chariot_request_give(u16 domain, const struct request *rq);

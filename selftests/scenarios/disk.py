@@ -70,8 +70,10 @@ class Disk:
     name: str
     devices: list
     modules: tuple = ()
-    #: whether the device can tell of an error
+    #: whether the guest tries to read what cannot be read
     errors: bool = True
+    #: whether the kernel warns when the driver is unloaded, of what is the driver's own fault
+    warns: bool = False
 
     def words(self, image):
         """For QEMU."""
@@ -81,7 +83,7 @@ class Disk:
         """For the guest."""
         words = [f"chariot.driver={self.driver}", f"chariot.disk={self.name}", *(f"chariot.with={m}" for m in self.modules),
                  *(f"chariot.then={m}" for m in reversed(self.isolate.split("+")) if m != self.driver)]
-        return " ".join(words + ["chariot.bad=1"] * self.errors)
+        return " ".join(words + ["chariot.bad=1"] * self.errors + ["chariot.quiet=1"] * self.warns)
 
 
 DISKS = {disk.driver: disk for disk in [
@@ -89,7 +91,9 @@ DISKS = {disk.driver: disk for disk in [
     Disk("nvme", "nvme_core+nvme", "nvme0n1", ["nvme,drive=disk,serial=chariot"]),
     Disk("ahci", "libata+libahci+ahci", "sda", ["ahci,id=bus", "ide-hd,bus=bus.0,drive=disk"], ("sd_mod",)),
     Disk("virtio_scsi", "virtio_scsi", "sda", ["virtio-scsi-pci", "scsi-hd,drive=disk"], ("sd_mod",)),
-    Disk("sym53c8xx", "sym53c8xx", "sda", ["lsi53c895a", "scsi-hd,drive=disk"], ("sd_mod",)),
+    # With or without Chariot, it crashes when it aborts what QEMU's device reports as an error, and the kernel warns for
+    # minutes of memory that it frees with interrupts off when it is unloaded.
+    Disk("sym53c8xx", "sym53c8xx", "sda", ["lsi53c895a", "scsi-hd,drive=disk"], ("sd_mod",), errors=False, warns=True),
     Disk("sdhci_pci", "sdhci+sdhci_pci", "mmcblk0", ["sdhci-pci", "sd-card,drive=disk"], ("mmc_block",), errors=False),
 ]}
 
@@ -97,7 +101,7 @@ DISKS = {disk.driver: disk for disk in [
 def check_work(report, guest, disk, image, rounds):
     """Checks what the guest says of its work, and what it left on the disk."""
     said = guest.messages()
-    report.equal("driver loads", said.count(f"{disk.driver} 0"), rounds)
+    report.equal(f"{disk.driver} loads", said.count(f"{disk.driver} 0"), rounds)
     for word, what in (("cached", "reads through the page cache"), ("direct", "direct reads")):
         report.equal(f"{what}: checksum equal", said.count(f"{word} {image.sum(1)}"), rounds)
     report.check("writes: checksum equal", guest.said("pattern") and guest.said("pattern") == guest.said("written"),

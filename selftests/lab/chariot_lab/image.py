@@ -26,7 +26,7 @@ HOST_MODULE_FOLDERS = ["arch/x86", "block", "crypto", "drivers/block", "drivers/
 #: available to the lab guest, loaded by its scenarios
 GUEST_MODULES = ["e1000", "e1000e", "igb", "vmxnet3", "virtio_net", "8139cp", "pcnet32", "virtio_blk", "virtio_rng",
                  "virtio_balloon", "nvme", "ahci", "virtio_scsi", "sym53c8xx", "sd_mod", "sdhci_pci", "mmc_block", "ext4",
-                 "crc32c_generic"]
+                 "crc32c_generic", "virtio_pci"]
 
 
 class ModuleIndex:
