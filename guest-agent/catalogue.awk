@@ -246,6 +246,24 @@ function import_names(	i, n, list)
 	active = n_names > 0
 }
 
+# A variable of the kernel's or of a module's: its name, its size.
+function variable(tagged)
+{
+	if (!rest)
+		fail("variable NAME SIZE")
+	if (!concerns(tagged))
+		return
+	if (n_exported && !(name in exported)) {
+		if (exact && !partial)
+			fail("the kernel exports no " name " (CHARIOT_PARTIAL=1 leaves out what it lacks)")
+		return
+	}
+	if (name in seen)
+		fail(name " is in the catalogue already: " seen[name])
+	seen[name] = FILENAME ":" FNR
+	variables = variables line_mark() "\t{ \"" name "\", " rest " },\n"
+}
+
 BEGIN {
 	n_series = split("6.1 6.12", known, " ")
 	chosen = choose_series()
@@ -309,6 +327,8 @@ joined {
 			fail(member " is in the table already")
 		if (active)
 			seen_op[table, member] = 1
+	} else if (kind == "variable") {
+		variable(word())
 	} else if (kind == "callback") {
 		block_begin("callback")
 		member = rest
@@ -383,7 +403,7 @@ END {
 		exit 0
 	}
 	printf "%s", headers
-	print "#include \"terms.h\"\n"
+	print "#include \"catalogue.h\"\n#include \"terms.h\"\n"
 	for (i = 1; i <= n_tables; i++)
 		print "static const struct chariot_ops chariot_ops_" order[i] ";"
 	for (i = 1; i <= n_callbacks; i++)
@@ -397,4 +417,5 @@ END {
 		print "\t.count = ARRAY_SIZE(chariot_ops_of_" order[i] "),\n};\n"
 	}
 	printf "%s", callbacks
+	printf "const struct chariot_variable chariot_variables[] = {\n%s\t{ }\n};\n", variables
 }

@@ -2,11 +2,13 @@
 /* Looking imports up in the table that imports.gen.S makes. */
 #include <linux/compiler.h>
 #include <linux/string.h>
+#include <uapi/chariot_ring.h>
 
 #include "agent.h"
 #include "catalogue.h"
 #include "entry.h"
 #include "library.h"
+#include "track.h"
 
 unsigned long chariot_catalogue_stub(u16 domain, const char *name, unsigned long origin)
 {
@@ -27,4 +29,13 @@ unsigned long chariot_catalogue_stub(u16 domain, const char *name, unsigned long
 		return stub;
 	}
 	return chariot_library_find(domain, name);
+}
+
+void chariot_catalogue_variable(u16 domain, const char *name, unsigned long address)
+{
+	const struct chariot_variable *v;
+
+	for (v = chariot_variables; v->name; v++)
+		if (!strcmp(v->name, name))
+			chariot_grant(domain, (void *)address, v->size, CHARIOT_KIND_RULE);
 }

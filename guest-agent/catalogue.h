@@ -16,4 +16,18 @@
  */
 unsigned long chariot_catalogue_stub(u16 domain, const char *name, unsigned long origin);
 
+/* A variable that drivers write themselves, through inlined functions */
+struct chariot_variable {
+	const char *name;
+	size_t size;
+};
+
+extern const struct chariot_variable chariot_variables[];	/* up to one without a name */
+
+/*
+ * Grants the variable @name at @address to a domain that imports it, if it is
+ * one of these. Atomic context.
+ */
+void chariot_catalogue_variable(u16 domain, const char *name, unsigned long address);
+
 #endif /* CHARIOT_CATALOGUE_H */

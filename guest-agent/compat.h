@@ -179,4 +179,34 @@ static inline size_t chariot_netdev_size(const struct net_device *dev)
 
 #endif
 
+/* A device's per-CPU statistics, where the core allocates them: 6.1 leaves that to drivers. */
+
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 12, 0)
+
+static inline void __percpu *chariot_netdev_core_stats(const struct net_device *dev, size_t *size)
+{
+	switch (dev->pcpu_stat_type) {
+	case NETDEV_PCPU_STAT_LSTATS:
+		*size = sizeof(*dev->lstats);
+		return dev->lstats;
+	case NETDEV_PCPU_STAT_TSTATS:
+		*size = sizeof(*dev->tstats);
+		return dev->tstats;
+	case NETDEV_PCPU_STAT_DSTATS:
+		*size = sizeof(*dev->dstats);
+		return dev->dstats;
+	default:
+		return NULL;
+	}
+}
+
+#else
+
+static inline void __percpu *chariot_netdev_core_stats(const struct net_device *dev, size_t *size)
+{
+	return NULL;
+}
+
+#endif
+
 #endif /* CHARIOT_COMPAT_H */

@@ -139,6 +139,7 @@ struct percpu {
 	struct list_head node;
 	unsigned long p;
 	size_t size;
+	u16 domain;
 };
 
 static DEFINE_SPINLOCK(percpu_lock);
@@ -158,6 +159,7 @@ void chariot_percpu_grant(u16 domain, unsigned long p, size_t size)
 	}
 	e->p = p;
 	e->size = size;
+	e->domain = domain;
 	spin_lock_irqsave(&percpu_lock, flags);
 	list_add(&e->node, &percpu_list);
 	spin_unlock_irqrestore(&percpu_lock, flags);
@@ -200,16 +202,20 @@ static struct percpu *percpu_take(unsigned long p)
 	return found;
 }
 
-void chariot_percpu_release(u16 domain, unsigned long p)
+void chariot_percpu_release(unsigned long p)
 {
-	struct percpu *e = percpu_take(p);
 	bool whole = false;
+	struct percpu *e;
 	int cpu;
 
+	/* What is added now is not what is freed now. */
+	if (list_empty(&percpu_list))
+		return;
+	e = percpu_take(p);
 	if (!e)
 		return;
 	for_each_possible_cpu(cpu)
-		whole |= chariot_release(domain, percpu_of(p, cpu), e->size);
+		whole |= chariot_release(e->domain, percpu_of(p, cpu), e->size);
 	if (whole)
 		chariot_ring_sync();
 	kfree(e);

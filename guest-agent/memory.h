@@ -31,9 +31,9 @@ int chariot_devm_kfree(struct device *dev, const void *p);
 void chariot_bulk_grant(u16 domain, struct kmem_cache *cache, int n, void **objects);
 void chariot_bulk_release(u16 domain, size_t n, void **objects);
 
-/* @p is a per-CPU pointer. */
+/* @p is a per-CPU pointer. Ends also when somebody else frees it. */
 void chariot_percpu_grant(u16 domain, unsigned long p, size_t size);
-void chariot_percpu_release(u16 domain, unsigned long p);
+void chariot_percpu_release(unsigned long p);
 
 /* Whether it was granted to some domain, or may have been. */
 bool chariot_percpu_known(unsigned long p);

@@ -301,8 +301,13 @@ static int relocate_pre(struct kprobe *kp, struct pt_regs *regs)
 		/* Also when an earlier load at this address failed halfway. */
 		fresh = true;
 	}
-	if (fresh)
-		domain_begins(d, me);
+	if (!fresh)
+		return 0;
+	domain_begins(d, me);
+	/* Until the domain goes down; it has many such variables or none. */
+	for (sym = (void *)sechdrs[symindex].sh_addr + sizeof(*sym); sym < end; sym++)
+		if (sym->st_shndx == SHN_UNDEF && sym->st_value)
+			chariot_catalogue_variable(d->id, strtab + sym->st_name, sym->st_value);
 	return 0;
 }
 

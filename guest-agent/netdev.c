@@ -6,6 +6,7 @@
 #include <linux/slab.h>
 
 #include "compat.h"
+#include "memory.h"
 #include "netdev.h"
 #include "ring.h"
 #include "track.h"
@@ -44,6 +45,15 @@ void chariot_netdev_take(u16 domain, struct net_device *dev)
 {
 	if (dev)
 		netdev_parts(dev, domain, part_release);
+}
+
+void chariot_netdev_stats_grant(u16 domain, struct net_device *dev)
+{
+	size_t size;
+	void __percpu *p = chariot_netdev_core_stats(dev, &size);
+
+	if (p)
+		chariot_percpu_grant(domain, (unsigned long __force)p, size);
 }
 
 size_t chariot_rxfh_indir_size(struct net_device *dev)

@@ -11,6 +11,9 @@ struct net_device;
 void chariot_netdev_give(u16 domain, struct net_device *dev);
 void chariot_netdev_take(u16 domain, struct net_device *dev);
 
+/* Statistics that the core allocates for each CPU, when a driver registers its device. */
+void chariot_netdev_stats_grant(u16 domain, struct net_device *dev);
+
 /* How many entries of a string set the driver fills in; within one of its ethtool operations. */
 size_t chariot_sset_count(struct net_device *dev, u32 sset);
 

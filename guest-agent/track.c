@@ -17,6 +17,7 @@
 #include <linux/io.h>
 #include <linux/mm.h>
 #include <linux/seq_file.h>
+#include <linux/slab.h>
 #include <linux/spinlock.h>
 #include <linux/string.h>
 #include <linux/tracepoint.h>
@@ -25,16 +26,24 @@
 
 #include "ksyms.h"
 #include "live.h"
+#include "memory.h"
 #include "ring.h"
 #include "track.h"
 
 #define TRACK_BITS	12
+#define TRACK_RULES	2
+
+/* A field of struct page that a driver writes as long as it has the page */
+struct rule {
+	void *field;
+	size_t len;
+};
 
 struct track {
 	struct hlist_node node;
 	u64 phys;
-	u64 len;
-	u64 rule_phys;		/* a rule that ends with it; 0: none */
+	u64 len;		/* 0: nothing but the rules */
+	u64 rule_phys[TRACK_RULES];	/* rules that end with it; 0: none */
 	u32 refs;
 	u16 domain;
 	u8 kind;
@@ -124,10 +133,12 @@ static bool track_end(struct track_bucket *b, struct track *t)
 {
 	phys_addr_t phys = t->phys;
 	bool whole = has_whole_page(phys, t->len);
+	unsigned int i;
 
-	chariot_post(CHARIOT_REC_REVOKE, 0, t->domain, phys, 0, 0);
-	if (t->rule_phys)
-		chariot_post(CHARIOT_REC_REVOKE, 0, t->domain, t->rule_phys, 0, 0);
+	if (t->len)
+		chariot_post(CHARIOT_REC_REVOKE, 0, t->domain, phys, 0, 0);
+	for (i = 0; i < TRACK_RULES && t->rule_phys[i]; i++)
+		chariot_post(CHARIOT_REC_REVOKE, 0, t->domain, t->rule_phys[i], 0, 0);
 	hlist_del(&t->node);
 	filter_update(b, phys);
 	pool_put(t);
@@ -164,16 +175,18 @@ static bool grant_covered(u16 domain, phys_addr_t phys)
 	return t;
 }
 
-static bool grant(u16 domain, phys_addr_t phys, u64 va, size_t len, u8 kind, void *rule,
-		  size_t rule_len)
+static bool grant(u16 domain, phys_addr_t phys, u64 va, size_t len, u8 kind,
+		  const struct rule *rules, unsigned int nr_rules)
 {
 	struct track_bucket *b = bucket_of(phys);
 	unsigned long flags;
+	unsigned int i;
 	struct track *t;
 
-	if (!len)
+	if (!len && !nr_rules)
 		return true;
-	if (kind != CHARIOT_KIND_HEAP && kind != CHARIOT_KIND_PAGES && grant_covered(domain, phys))
+	if (len && kind != CHARIOT_KIND_HEAP && kind != CHARIOT_KIND_PAGES &&
+	    grant_covered(domain, phys))
 		return true;
 	raw_spin_lock_irqsave(&b->lock, flags);
 	t = bucket_find(b, domain, phys);
@@ -188,15 +201,18 @@ static bool grant(u16 domain, phys_addr_t phys, u64 va, size_t len, u8 kind, voi
 	}
 	t->phys = phys;
 	t->len = len;
-	t->rule_phys = rule ? slow_virt_to_phys(rule) : 0;
 	t->refs = 1;
 	t->domain = domain;
 	t->kind = kind;
 	hlist_add_head(&t->node, &b->head);
-	chariot_post(CHARIOT_REC_GRANT, kind, domain, phys, va, len);
-	if (rule)
-		chariot_post(CHARIOT_REC_GRANT, CHARIOT_KIND_RULE, domain, t->rule_phys,
-			     (unsigned long)rule, rule_len);
+	if (len)
+		chariot_post(CHARIOT_REC_GRANT, kind, domain, phys, va, len);
+	for (i = 0; i < TRACK_RULES; i++) {
+		t->rule_phys[i] = i < nr_rules ? slow_virt_to_phys(rules[i].field) : 0;
+		if (i < nr_rules)
+			chariot_post(CHARIOT_REC_GRANT, CHARIOT_KIND_RULE, domain, t->rule_phys[i],
+				     (unsigned long)rules[i].field, rules[i].len);
+	}
 	filter_set(phys);
 	atomic_inc(&chariot_track_stats.live);
 	atomic64_inc(&chariot_track_stats.grants);
@@ -232,8 +248,20 @@ void chariot_grant(u16 domain, const void *va, size_t len, u8 kind)
 
 void chariot_grant_pages(u16 domain, struct page *page, unsigned int order, u8 kind)
 {
+	const struct rule rule = { &page->_refcount, sizeof(page->_refcount) };
+
 	grant(domain, page_to_phys(page), (unsigned long)page_address(page), PAGE_SIZE << order,
-	      kind, &page->_refcount, sizeof(page->_refcount));
+	      kind, &rule, 1);
+}
+
+void chariot_grant_listed_page(u16 domain, struct page *page)
+{
+	const struct rule rules[] = {
+		{ &page->_refcount, sizeof(page->_refcount) },
+		{ &page->lru, sizeof(page->lru) },
+	};
+
+	grant(domain, page_to_phys(page), 0, 0, CHARIOT_KIND_RULE, rules, ARRAY_SIZE(rules));
 }
 
 u32 chariot_held(u16 domain, phys_addr_t phys, size_t *size)
@@ -285,8 +313,18 @@ bool chariot_release(u16 domain, const void *va, size_t len)
 	return whole;
 }
 
-/* Ends the object that starts at @phys, or whatever starts in its page if @page. */
-static bool release_any(phys_addr_t phys, bool page)
+/*
+ * What lies in the object that is freed at @p: the core often allocates more
+ * than it hands to a driver. Called for objects of pages only in which grants
+ * start, hence the size is looked up here.
+ */
+static bool inside(const void *p, phys_addr_t phys, const struct track *t)
+{
+	return t->phys > phys && PHYS_PFN(t->phys) == PHYS_PFN(phys) && t->phys - phys < ksize(p);
+}
+
+/* Ends what starts at @phys; in the object @p there, unless NULL; in all of the page if @page. */
+static bool release_any(phys_addr_t phys, const void *p, bool page)
 {
 	struct track_bucket *b = bucket_of(phys);
 	struct hlist_node *next;
@@ -297,7 +335,8 @@ static bool release_any(phys_addr_t phys, bool page)
 	raw_spin_lock_irqsave(&b->lock, flags);
 	hlist_for_each_entry_safe(t, next, &b->head, node) {
 		if (page ? PHYS_PFN(t->phys) == PHYS_PFN(phys) :
-			   t->phys == phys && t->kind != CHARIOT_KIND_HEAP) {
+			   t->kind != CHARIOT_KIND_HEAP &&
+			   (t->phys == phys || (p && inside(p, phys, t)))) {
 			atomic64_inc(&chariot_track_stats.frees_seen);
 			whole |= track_end(b, t);
 		}
@@ -308,7 +347,7 @@ static bool release_any(phys_addr_t phys, bool page)
 
 bool chariot_release_all(phys_addr_t phys)
 {
-	return release_any(phys, false);
+	return release_any(phys, NULL, false);
 }
 
 void chariot_track_show(struct seq_file *m)
@@ -363,7 +402,7 @@ static void object_freed(const void *ptr)
 
 	if (chariot_live_noted(PHYS_PFN(phys)))
 		chariot_live_freed(ptr);
-	if (chariot_tracked(phys) && release_any(phys, false))
+	if (chariot_tracked(phys) && release_any(phys, ptr, false))
 		chariot_ring_sync();
 }
 
@@ -388,10 +427,15 @@ static void probe_mm_page_free(void *data, struct page *page, unsigned int order
 		if (chariot_live_noted(pfn))
 			chariot_live_page_freed(pfn);
 		if (test_bit(pfn, filter))
-			whole |= release_any(PFN_PHYS(pfn), true);
+			whole |= release_any(PFN_PHYS(pfn), NULL, true);
 	}
 	if (whole)
 		chariot_ring_sync();
+}
+
+static void probe_percpu_free(void *data, void *base_addr, int off, void __percpu *ptr)
+{
+	chariot_percpu_release((unsigned long __force)ptr);
 }
 
 static const struct {
@@ -401,6 +445,7 @@ static const struct {
 	{ "kfree", probe_kfree },
 	{ "kmem_cache_free", probe_kmem_cache_free },
 	{ "mm_page_free", probe_mm_page_free },
+	{ "percpu_free_percpu", probe_percpu_free },
 };
 
 static void probe_register(struct tracepoint *tp, void *data)

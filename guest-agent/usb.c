@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* What the catalogue says of USB and cannot say by itself. */
+#include <linux/overflow.h>
+#include <linux/usb.h>
+#include <linux/usb/hcd.h>
+#include <uapi/chariot_ring.h>
+
+#include "track.h"
+#include "usb.h"
+
+size_t chariot_hcd_size(const struct usb_hcd *hcd)
+{
+	return sizeof(*hcd) + hcd->driver->hcd_priv_size;
+}
+
+void chariot_hcd_registers_grant(u16 domain, const struct usb_hcd *hcd)
+{
+	if (hcd->driver->flags & HCD_MEMORY && hcd->regs && hcd->rsrc_len)
+		chariot_grant_phys(domain, hcd->rsrc_start, (unsigned long __force)hcd->regs,
+				   hcd->rsrc_len, CHARIOT_KIND_MMIO);
+}
+
+size_t chariot_urb_size(const struct urb *urb)
+{
+	return struct_size(urb, iso_frame_desc, urb->number_of_packets);
+}
+
+/* Drivers change the device's toggles, inlined (usb_settoggle()). Nothing here spans a page. */
+void chariot_urb_give(u16 domain, struct urb *urb)
+{
+	chariot_grant(domain, urb, chariot_urb_size(urb), CHARIOT_KIND_OBJECT);
+	chariot_grant(domain, urb->dev->toggle, sizeof(urb->dev->toggle), CHARIOT_KIND_RULE);
+}
+
+void chariot_urb_take(u16 domain, struct urb *urb)
+{
+	chariot_release(domain, urb->dev->toggle, sizeof(urb->dev->toggle));
+	chariot_release(domain, urb, chariot_urb_size(urb));
+}
