@@ -51,10 +51,25 @@ def lab(kernel):
     _mirror(paths.SCENARIOS, paths.PRODUCTS / "scenarios")
     _mirror(paths.SOURCE / "packaging" / "libvirt", paths.PRODUCTS / "libvirt")
     _mirror(paths.SOURCE / "guest-agent" / "profile", paths.PRODUCTS / "profile")
+    tools = guest_tools()
     for guest in kernels.guests():
         folder = image.guest_folder("guest", guest)
         _install(guest.image, folder / "vmlinuz")
-        image.guest_initramfs(folder / "initrd", guest, agent(guest))
+        image.guest_initramfs(folder / "initrd", guest, agent(guest), tools=tools)
+
+
+def guest_tools():
+    """Programs that lab guests have beside busybox, linked statically: selftests/scenarios/tools."""
+    output = paths.LAB_BUILD / "tools"
+    output.mkdir(parents=True, exist_ok=True)
+    programs = []
+    for source in sorted((paths.SCENARIOS / "tools").glob("*.c")):
+        program = output / source.stem
+        if not program.exists() or program.stat().st_mtime < source.stat().st_mtime:
+            chroot.run(f"gcc -O2 -Wall -Wextra -Werror -static -o {chroot.inside(program)} {chroot.inside(source)}",
+                       output / f"{source.stem}.log", f"building {source.name}")
+        programs.append(program)
+    return programs
 
 
 def module(folder, kernel, flags="", to=None, quiet=False):

@@ -26,7 +26,8 @@ HOST_MODULE_FOLDERS = ["arch/x86", "block", "crypto", "drivers/block", "drivers/
 #: available to the lab guest, loaded by its scenarios
 GUEST_MODULES = ["e1000", "e1000e", "igb", "vmxnet3", "virtio_net", "8139cp", "pcnet32", "virtio_blk", "virtio_rng",
                  "virtio_balloon", "nvme", "ahci", "virtio_scsi", "sym53c8xx", "sd_mod", "sdhci_pci", "mmc_block", "ext4",
-                 "crc32c_generic", "virtio_pci"]
+                 "crc32c_generic", "i6300esb", "dummy", "snd_ens1370", "snd_intel8x0", "snd_hda_intel", "snd_hda_codec_generic",
+                 "snd_pcm_oss", "uhci_hcd", "ehci_pci", "xhci_pci", "usb_storage", "usbhid", "hid_generic", "evdev", "virtio_pci"]
 
 
 class ModuleIndex:
@@ -143,9 +144,9 @@ def guest_folder(what, kernel):
     return paths.PRODUCTS / (what if kernel == kernels.usual() else f"{what}-{kernel.name}")
 
 
-def guest_initramfs(to, kernel=None, agent=None, extra=()):
+def guest_initramfs(to, kernel=None, agent=None, extra=(), tools=()):
     """
-    The lab guest's initramfs: busybox, Debian's drivers (/modules), the agent, and other modules (/extra).
+    The lab guest's initramfs: busybox, other tools, Debian's drivers (/modules), the agent, and other modules (/extra).
 
     Uncompressed, for unpacking costs more than reading under emulation.
     """
@@ -156,6 +157,8 @@ def guest_initramfs(to, kernel=None, agent=None, extra=()):
         archive.file(f"modules/{name}.needs", " ".join(index.ordered([name])[:-1]).encode())
     if agent and agent.exists():
         archive.file("modules/chariot_agent.ko", agent.read_bytes())
+    for tool in tools:
+        archive.file(f"bin/{tool.name}", tool.read_bytes(), 0o755)
     for file in extra:
         archive.file(f"extra/{file.name}", file.read_bytes())
     for script in sorted((paths.SCENARIOS / "guest").glob("*")):

@@ -1,0 +1,209 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""
+A driver of any class at work in a lab guest, isolated or not: selftests/scenarios/guest/device loads it, work-NAME there does
+the work, and WORKS here says what the host has to do for it and how the result is checked.
+"""
+
+import argparse
+import hashlib
+import os
+import re
+import shutil
+import time
+
+import labguest
+from balloon import MIB, memory, resize
+from download import check_isolated
+from report import Report
+
+
+class Work:
+    """
+    A kind of work: the guest's script for it, QEMU's words for the device, units of work, for the cost of one, and options for
+    the script.
+
+    host(report, guest): what the host does meanwhile. check(report, guest): whether the result is right, after the guest's end.
+    """
+
+    def __init__(self, script, devices, units, host=None, check=None, options=""):  # pylint: disable=too-many-arguments
+        self.script, self.devices, self.units = script, devices, units
+        self.host, self.check, self.options = host, check, options
+
+
+def rng_source():
+    """The file that the host feeds to the guest's random number generator."""
+    path = "/tmp/letters"
+    with open(path, "wb") as file:
+        file.write(bytes(range(ord("a"), ord("p") + 1)) * (1 << 16))
+    return path
+
+
+def rng_check(report, guest):
+    """What was read is the host's."""
+    report.equal("the driver is the source", guest.said("source"), "virtio_rng.0")
+    report.equal("bytes", guest.said("bytes"), "8192")
+    report.equal("bytes that are not the device's", guest.said("foreign"), "0")
+    report.equal("different bytes", guest.said("different"), "16")
+
+
+def watchdog_check(report, guest):
+    """It bit once: not while it was fed, and not while it was closed."""
+    bites = guest.qmp.named("WATCHDOG")
+    report.equal("times that the watchdog bit", len(bites), 1)
+    report.equal("after it was left alone", [w for w in ("fed", "closed", "hungry") if guest.said(w) is None], [])
+
+
+def watchdog_host(report, guest):
+    """Looks whether it is still quiet after it was closed."""
+    guest.wait_said("closed", 120)
+    report.equal("quiet while fed and closed", guest.qmp.named("WATCHDOG"), [])
+
+
+def wait_turn(guest, word, turn, seconds=120):
+    """Waits until the guest has said word and the turn's number; returns what else it said there, or None."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end and guest.process.poll() is None:
+        said = (guest.said(word) or "").split(" ")
+        if said[0] == str(turn):
+            return " ".join(said[1:])
+        time.sleep(0.1)
+    return None
+
+
+#: by how many MiB; the guest's script waits for as many
+SMALLER = 8
+
+
+def balloon_host(report, guest):
+    """Takes memory and gives it back."""
+    for turn in (1, 2):
+        wait_turn(guest, "ready", turn)
+        full = memory(guest)
+        report.check(f"memory taken ({turn})", resize(guest, full - SMALLER, 90), f"the guest has {memory(guest)} MiB")
+        report.equal(f"the guest saw it taken ({turn})", wait_turn(guest, "taken", turn), str(SMALLER * 1024))
+        wait_turn(guest, "compacted", turn)
+        report.check(f"memory given back ({turn})", resize(guest, full, 90), f"the guest has {memory(guest)} MiB")
+        report.equal(f"the guest has all of it back ({turn})", wait_turn(guest, "given", turn), "0")
+
+
+def balloon_check(report, guest):
+    """Pages of the balloon were moved."""
+    report.check("pages of the balloon were moved", int(guest.said("migrated") or 0) > 0, str(guest.said("migrated")))
+
+
+def dummy_check(report, guest):
+    """Every packet was counted."""
+    report.equal("packets", guest.said("packets"), "200")
+    report.equal("bytes", guest.said("bytes"), str(200 * (1000 + 8 + 20 + 14)))
+
+
+#: where the sound device's samples end up
+RECORDED = "/tmp/recorded.wav"
+
+
+def sound_devices(rate, *devices):
+    """QEMU's words for a sound card that plays into a file."""
+    if os.path.exists(RECORDED):
+        os.unlink(RECORDED)
+    return ["-audiodev", f"wav,id=sound,path={RECORDED},out.frequency={rate}",
+            *(word for device in devices for word in ("-device", device))]
+
+
+def sound_check(report, guest):
+    """What was played is what the device was given: between silence in front of it and behind it."""
+    report.equal("played", guest.said("played"), "0")
+    guest.quit()
+    with open(RECORDED, "rb") as file:
+        found = file.read()[44:].strip(b"\0")
+    played = "".join(f"{n}\n" for n in range(1, 30001)).encode()[:132300]
+    report.check("recorded is what was played", found == played,
+                 f"{len(found)} bytes recorded, {len(played)} played; they differ first at "
+                 f"{next((i for i, (a, b) in enumerate(zip(found, played)) if a != b), 'the end')}")
+
+
+#: the disk on the bus
+STICK = "/tmp/stick.img"
+
+
+def usb_disk(controller):
+    """QEMU's words for a host controller with a disk, of random content."""
+    with open(STICK, "wb") as file:
+        file.write(os.urandom(2 * MIB))
+    shutil.copy(STICK, f"{STICK}.before")
+    return ["-drive", f"if=none,id=stick,format=raw,file={STICK}", "-device", f"{controller},id=usb",
+            "-device", "usb-storage,bus=usb.0,drive=stick"]
+
+
+def usb_disk_check(report, guest):
+    """Both sides have read what the other has written, and nothing else has changed."""
+    guest.quit()
+    with open(f"{STICK}.before", "rb") as file:
+        before = file.read()
+    with open(STICK, "rb") as file:
+        after = file.read()
+    sums = [hashlib.sha256(part).hexdigest() for part in (before[MIB:], after[:MIB])]
+    report.equal("what the guest read", guest.said("read"), sums[0])
+    report.equal("what the guest wrote", guest.said("wrote"), f"0 {sums[1]}")
+    report.equal("and what it read of that", guest.said("again"), sums[1])
+    report.check("the rest is as it was", before[MIB:] == after[MIB:])
+
+
+WORKS = {
+    "rng": Work("rng", lambda: ["-object", f"rng-random,id=rng,filename={rng_source()}",
+                                "-device", "virtio-rng-pci,rng=rng"], (128, "64 bytes"), check=rng_check),
+    "watchdog": Work("watchdog", lambda: ["-device", "i6300esb", "-action", "watchdog=none"], (4, "ping"),
+                     watchdog_host, watchdog_check),
+    "balloon": Work("balloon", lambda: ["-device", "virtio-balloon-pci"], (4 * SMALLER * 256, "page in or out"),
+                    balloon_host, balloon_check),
+    "dummy": Work("dummy", lambda: [], (200, "packet"), check=dummy_check),
+    "es1370": Work("sound", lambda: sound_devices(11025, "ES1370,audiodev=sound"), (3, "second"),
+                   check=sound_check, options="chariot.rate=11025"),
+    "uhci": Work("usbdisk", lambda: usb_disk("piix3-usb-uhci"), (3, "MiB"), check=usb_disk_check),
+    "ehci": Work("usbdisk", lambda: usb_disk("usb-ehci"), (3, "MiB"), check=usb_disk_check),
+    "xhci": Work("usbdisk", lambda: usb_disk("qemu-xhci"), (3, "MiB"), check=usb_disk_check),
+    "ac97": Work("sound", lambda: sound_devices(48000, "AC97,audiodev=sound"), (132300 / 192000, "second"),
+                 check=sound_check, options="chariot.rate=48000"),
+}
+
+
+def main():
+    """Reads the options and runs one guest."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("work", choices=WORKS)
+    parser.add_argument("driver", nargs="+", help="in the order in which they are loaded")
+    parser.add_argument("--with", dest="parameters", action="append", default=[], metavar="NAME=VALUE",
+                        help="a parameter of the drivers")
+    parser.add_argument("--other", action="append", default=[], help="a module that is loaded before, not isolated")
+    parser.add_argument("--smp", type=int, default=1)
+    parser.add_argument("--chariot", help="options of the device; without: no device")
+    parser.add_argument("--seconds", type=int, default=240)
+    labguest.kernel_option(parser)
+    args = parser.parse_args()
+    report = Report()
+    work = WORKS[args.work]
+    options = [f"chariot.work={work.script} {work.options}", *(f"chariot.driver={name}" for name in args.driver),
+               *(f"chariot.other={name}" for name in args.other), *(f"chariot.with={p}" for p in args.parameters)]
+    if args.chariot is not None:
+        report.check("host module loads", labguest.load_host_module())
+        options.append("chariot.agent=1")
+    with labguest.Guest(args.work, "device", smp=args.smp, chariot=args.chariot, options=" ".join(options),
+                        kernel=args.guest_kernel, devices=work.devices()) as guest:
+        if work.host:
+            work.host(report, guest)
+        report.check("guest runs to its end", guest.wait_end(args.seconds), f"it said: {guest.messages()}")
+        for driver in args.driver:
+            report.equal(f"{driver} loads", guest.said(driver), "0")
+        if work.check:
+            work.check(report, guest)
+        report.equal("unloaded", guest.said("unloaded"), "0")
+        report.note(f"{guest.seconds:.1f} s, {guest.exits.get('exits')} exits")
+        if args.chariot is not None:
+            domain = re.search("isolate=([^,:]*)", args.chariot).group(1)
+            check_isolated(report, guest, domain, work=work.units)
+    if args.chariot is not None:
+        report.check("host module unloads", labguest.unload_host_module())
+    report.done()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Plays what comes from standard input on /dev/dsp, as 16-bit stereo, at full
+ * volume: play RATE. It fails where the card would have to play anything but
+ * these very samples.
+ */
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/soundcard.h>
+#include <unistd.h>
+
+static void set(int fd, unsigned long request, const char *what, int value)
+{
+	int got = value;
+
+	if (ioctl(fd, request, &got) || got != value) {
+		fprintf(stderr, "play: %s: wanted %d, got %d\n", what, value, got);
+		exit(1);
+	}
+}
+
+/* A card without one of these is loud anyway. */
+static void louder(int mixer, unsigned long request)
+{
+	int full = 100 | 100 << 8;
+
+	ioctl(mixer, request, &full);
+}
+
+static void play(int fd, const char *buf, ssize_t n)
+{
+	if (write(fd, buf, n) != n) {
+		perror("play: write");
+		exit(1);
+	}
+}
+
+int main(int argc, char **argv)
+{
+	char buf[4096];
+	ssize_t n;
+	int fd, mixer, left;
+
+	if (argc != 2)
+		return 2;
+	mixer = open("/dev/mixer", O_RDWR);
+	if (mixer >= 0) {
+		louder(mixer, SOUND_MIXER_WRITE_VOLUME);
+		louder(mixer, SOUND_MIXER_WRITE_PCM);
+	}
+	fd = open("/dev/dsp", O_WRONLY);
+	if (fd < 0) {
+		perror("play: /dev/dsp");
+		return 1;
+	}
+	set(fd, SNDCTL_DSP_SETFMT, "format", AFMT_S16_LE);
+	set(fd, SNDCTL_DSP_CHANNELS, "channels", 2);
+	set(fd, SNDCTL_DSP_SPEED, "rate", atoi(argv[1]));
+	while ((n = read(0, buf, sizeof(buf))) > 0)
+		play(fd, buf, n);
+	/* A device that is stopped drops what it has not passed on yet: let that be silence. */
+	memset(buf, 0, sizeof(buf));
+	for (left = atoi(argv[1]); left > 0; left -= sizeof(buf))
+		play(fd, buf, sizeof(buf));
+	if (ioctl(fd, SNDCTL_DSP_SYNC, NULL)) {
+		perror("play: sync");
+		return 1;
+	}
+	return 0;
+}
