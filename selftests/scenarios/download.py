@@ -56,12 +56,16 @@ def main():
     parser.add_argument("--seconds", type=int, default=240)
     parser.add_argument("--driver", default="e1000")
     parser.add_argument("--mib", type=int, default=32, help="size of the file")
+    parser.add_argument("--upload", type=int, default=0, help="MiB that the guest sends afterwards")
     parser.add_argument("--options", default="", help="more words for the guest's kernel")
     labguest.kernel_option(parser)
     args = parser.parse_args()
     report = Report()
     expected = labguest.server(args.mib)
     options = f"chariot.driver={args.driver} {args.options}"
+    if args.upload:
+        labguest.sink()
+        options += f" chariot.upload={args.upload}"
     if args.chariot is not None:
         report.check("host module loads", labguest.load_host_module())
         options += " chariot.agent=1"
@@ -69,8 +73,11 @@ def main():
                         mib=args.mib, kernel=args.guest_kernel,
                         network=DEVICES.get(args.driver, args.driver)) as guest:
         check_download(report, guest, expected, args.seconds, args.driver)
+        if args.upload:
+            sent = (guest.said("upload") or "").split(" ")
+            report.check("upload: checksum equal", len(sent) == 2 and len(sent[0]) == 64 and sent[0] == sent[1], str(sent))
         if args.chariot is not None:
-            check_isolated(report, guest, re.search("isolate=([^,:]*)", args.chariot).group(1), (args.mib, "MiB"))
+            check_isolated(report, guest, re.search("isolate=([^,:]*)", args.chariot).group(1), (args.mib + args.upload, "MiB"))
     if args.chariot is not None:
         report.check("host module unloads", labguest.unload_host_module())
     report.done()

@@ -8,8 +8,10 @@ kernel's messages cut lines in two.
 
 import glob
 import hashlib
+import http.server
 import os
 import subprocess
+import threading
 import time
 
 from qmp import Qmp
@@ -64,6 +66,23 @@ def server(mib=32):
             file.write(os.urandom(mib << 20))
     with open(path, "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+class _Sink(http.server.BaseHTTPRequestHandler):
+    """Answers what a lab guest posts with its SHA-256."""
+
+    def do_POST(self):  # pylint: disable=invalid-name
+        """Named by the class that it comes from."""
+        content = self.rfile.read(int(self.headers["Content-Length"]))
+        self.send_response(200)
+        self.end_headers()
+        self.wfile.write(hashlib.sha256(content).hexdigest().encode())
+
+
+def sink():
+    """Takes what lab guests post to the port behind the server's, for as long as this process lives."""
+    taker = http.server.ThreadingHTTPServer(("127.0.0.1", PORT + 1), _Sink)
+    threading.Thread(target=taker.serve_forever, daemon=True).start()
 
 
 def kernel_option(parser):
