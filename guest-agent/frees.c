@@ -254,7 +254,7 @@ static u64 mark_of(const struct sk_buff *skb)
  */
 bool chariot_free_skb(struct chariot_call *c, struct sk_buff *skb)
 {
-	struct chariot_object object = { .va = skb, .size = sizeof(*skb) };
+	struct chariot_object object = {};
 	size_t size;
 
 	if (!skb || !is_checked())
@@ -269,7 +269,7 @@ bool chariot_free_skb(struct chariot_call *c, struct sk_buff *skb)
 	if (!folio_test_slab(virt_to_folio(skb)))
 		return bad(c, CHARIOT_KIND_SKB, CHARIOT_FREE_INVALID, skb, NULL);
 	if (IS_ALIGNED((unsigned long)skb, sizeof(u64)) && skb->tstamp == mark_of(skb))
-		return bad(c, CHARIOT_KIND_SKB, CHARIOT_FREE_TWICE, skb, &object);
+		return bad(c, CHARIOT_KIND_SKB, CHARIOT_FREE_TWICE, skb, NULL);
 	object.va = chariot_slab_object(skb, &object.size);
 	/* The second of a pair, for a clone, lies in one object with the first. */
 	if (object.va && object.va != skb && object.va != skb - 1)
