@@ -35,7 +35,12 @@ void *__kmalloc_noprof(unsigned long size, unsigned int flags)
 
 void kfree(const void *p)
 {
-	printf("free %ld\n", (long)((char *)p - arena));
+	printf("free %ld %ld\n", (long)((char *)p - arena), (long)p);
+}
+
+void consume_skb(void *p)
+{
+	printf("consume %ld\n", (long)p);
 }
 
 int main(void)

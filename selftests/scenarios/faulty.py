@@ -6,7 +6,7 @@ Without Chariot the guest comes to harm. With it, the write never reaches memory
 instruction and the target, and the download completes with the right checksum.
 
 A copy that overruns an object runs through whatever lies behind it. Whom that harms without Chariot is chance, so harm is
-told there, not asked for; so it is where the middle of an object is freed. What of it is the driver's own is the driver's to destroy, and it may crash of it: there, the
+told there, not asked for; so it is with some bad frees. What of it is the driver's own is the driver's to destroy, and it may crash of it: there, the
 download need not complete.
 """
 
@@ -19,8 +19,7 @@ from report import Report
 #: enough for the fault to strike in the middle
 MIB = 8
 #: harm to others is chance
-CHANCE = ("memcpy-overrun", "interior-free")
-FREES = ("double-free", "interior-free")
+CHANCE = ("memcpy-overrun", "interior-free", "foreign-free", "early-free")
 
 
 def about(mutant, kernel=""):
@@ -85,16 +84,21 @@ def without(report, mutant, fault, expected, kernel):
 
 def check_free(report, guest, fault, found):
     """What the report of a bad free says, and that it is counted."""
-    shift = int(fault["shift"])
-    report.equal("report names the kind", [(v["reason"], v["frees"]) for v in found], [(fault["kind"], "slab")])
-    if shift:
-        report.equal("report names the object", found[0].get("object"),
-                     {"address": found[0]["address"] - shift, "length": int(fault["size"])})
+    report.equal("report names the kind", [(v["reason"], v["frees"]) for v in found],
+                 [(fault["reason"], fault["frees"])])
+    lies = found[0].get("object")
+    if fault["reason"] == "double-free":
+        report.equal("no live object there", lies, None)
+    elif fault["reason"] == "interior-free":
+        report.equal("report names the object", lies,
+                     {"address": found[0]["address"] - int(fault["shift"]), "length": int(fault["size"])})
     else:
-        report.equal("no live object there", found[0].get("object"), None)
-    # Nobody but the driver knows where the object was: in its heap, at least.
-    report.equal("report names the address: in the driver's heap", (found[0]["owned"], found[0]["near"]["kind"]),
-                 (True, "heap"))
+        report.check("report names the object: a buffer", lies and lies["address"] == found[0]["address"] and
+                     (found[0]["owned"], found[0]["near"]["kind"]) == (True, "skb"), str(found[0]))
+    if "shift" in fault:
+        # Nobody but the driver knows where the object was: in its heap, at least.
+        report.equal("report names the address: in the driver's heap", (found[0]["owned"], found[0]["near"]["kind"]),
+                     (True, "heap"))
     report.equal("counted as a bad free, of the driver and the VM",
                  (guest.info["domains"][0]["bad-frees"], guest.info["counters"]["bad-frees"]), (1, 1))
 
@@ -121,7 +125,7 @@ def isolated(report, mutant, fault, expected, smp, kernel):  # pylint: disable=t
         report.check("every report names the driver, and is a block",
                      all(v["name"] == "e1000" and v["blocked"] for v in violations))
         if found:
-            if fault["kind"] in FREES:
+            if "reason" in fault:
                 check_free(report, guest, fault, found)
             elif fault["kind"] == "wild-store":
                 report.equal("report names the target", found[0]["address"], target_address(guest, fault))

@@ -22,6 +22,8 @@ MUTANTS = {
     # what lies behind the object is not the driver's own
     "double-free": "--kind double-free --function e1000_clean --call napi_complete_done --after 8",
     "interior-free": "--kind interior-free --function e1000_clean --call napi_complete_done --after 8",
+    "foreign-free": "--kind foreign-free --function e1000_unmap_and_free_tx_resource --call napi_consume_skb --after 8",
+    "early-free": "--kind early-free --function e1000_unmap_and_free_tx_resource --call napi_consume_skb --after 8",
     "overrun": "--kind memcpy-overrun --shared --length 1024 --function e1000_clean --call napi_complete_done --after 8",
 }
 
