@@ -106,8 +106,12 @@ static struct notifier_block pci_nb = { .notifier_call = pci_event };
 
 static int device_show(struct device *dev, void *m)
 {
-	const struct chariot_domain *d = domain_of(dev);
+	const struct chariot_domain *d;
 
+	/* The driver may be about to leave the device. */
+	device_lock(dev);
+	d = domain_of(dev);
+	device_unlock(dev);
 	if (d)
 		seq_printf(m, "%u pci_dev 0x%lx %zu %s\n", d->id, (unsigned long)to_pci_dev(dev),
 			   sizeof(struct pci_dev), dev_name(dev));

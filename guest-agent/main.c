@@ -30,7 +30,7 @@
 
 static unsigned int max_grants = 32768;
 module_param(max_grants, uint, 0444);
-MODULE_PARM_DESC(max_grants, "grants that can be live at once, 48 bytes each");
+MODULE_PARM_DESC(max_grants, "grants that can be live at once, 56 bytes each");
 
 static char *dryrun;
 module_param(dryrun, charp, 0444);
