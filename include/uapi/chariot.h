@@ -35,7 +35,7 @@
 #include <linux/types.h>
 #include <linux/ioctl.h>
 
-#define CHARIOT_ABI_VERSION	1
+#define CHARIOT_ABI_VERSION	2	/* 2: frees, emulated writes by kind */
 #define CHARIOT_DOMAIN_NAME_MAX	64	/* with the NUL */
 #define CHARIOT_DOMAINS_MAX	16	/* ids 1..16 */
 #define CHARIOT_KINDS		24	/* room for CHARIOT_KIND_*, see chariot_ring.h */

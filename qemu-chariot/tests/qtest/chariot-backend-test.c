@@ -78,8 +78,8 @@ static void test_attach(void)
     }
     vm = vm_start_fake("isolate=e1000:snd-hda-intel,policy=audit,"
                        "events-max=77,grants-max=88,view-pages-max=99");
-    check_log(vm, "attach abi=1 vm_fd=-1 events_max=77 grants_max=88 "
-              "view_pages_max=99\ndomain 1 e1000 policy=0\n"
+    check_log(vm, "attach abi=" stringify(CHARIOT_ABI_VERSION) " vm_fd=-1 "
+              "events_max=77 grants_max=88 view_pages_max=99\ndomain 1 e1000 policy=0\n"
               "domain 2 snd_hda_intel policy=0\nreset\n");
     bring_up(vm);
     want = g_strdup_printf("ring 0x%x order=8 doorbell=0x%" PRIx64 "\n",
