@@ -36,6 +36,7 @@ bool chariot_symbol_tdp_enabled(void);
 	F(gfn_to_hva)			\
 	F(gfn_to_memslot)		\
 	F(kvm_emulate_instruction)	\
+	F(kvm_flush_remote_tlbs)	\
 	F(kvm_get_linear_rip)		\
 	F(kvm_get_running_vcpu)		\
 	F(kvm_make_all_cpus_request)	\
@@ -59,6 +60,7 @@ CHARIOT_KVM_FUNCTIONS(CHARIOT_DECLARE)
 #define gfn_to_hva			static_call(chariot_gfn_to_hva)
 #define gfn_to_memslot			static_call(chariot_gfn_to_memslot)
 #define kvm_emulate_instruction		static_call(chariot_kvm_emulate_instruction)
+#define kvm_flush_remote_tlbs		static_call(chariot_kvm_flush_remote_tlbs)
 #define kvm_get_linear_rip		static_call(chariot_kvm_get_linear_rip)
 #define kvm_get_running_vcpu		static_call(chariot_kvm_get_running_vcpu)
 #define kvm_make_all_cpus_request	static_call(chariot_kvm_make_all_cpus_request)

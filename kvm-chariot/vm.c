@@ -252,6 +252,21 @@ static int check_request(const struct chariot_attach *req)
 	return 0;
 }
 
+/*
+ * Compilers copy functions into their callers, and a hook does not see the copies.
+ * Without the one on KVM's flushes views would go stale in silence: it is tried.
+ */
+static int check_flush(struct chariot_vm *vm)
+{
+	u64 seen = READ_ONCE(vm->stats.flushes_vm);
+
+	kvm_flush_remote_tlbs(vm->kvm);
+	if (READ_ONCE(vm->stats.flushes_vm) != seen)
+		return 0;
+	pr_info("attach refused: this KVM flushes TLBs past the function that is hooked for it\n");
+	return -ENXIO;
+}
+
 struct chariot_vm *chariot_vm_attach(const struct chariot_attach *req)
 {
 	const struct chariot_mode *mode;
@@ -306,6 +321,11 @@ struct chariot_vm *chariot_vm_attach(const struct chariot_attach *req)
 	if (ret)
 		goto put_kvm;
 	fput(file);
+	ret = check_flush(vm);
+	if (ret) {
+		chariot_vm_detach(vm);
+		return ERR_PTR(ret);
+	}
 	return vm;
 
 put_kvm:
