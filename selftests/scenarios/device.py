@@ -9,6 +9,7 @@ import hashlib
 import os
 import re
 import shutil
+import struct
 import time
 
 import labguest
@@ -148,6 +149,26 @@ def usb_disk_check(report, guest):
     report.check("the rest is as it was", before[MIB:] == after[MIB:])
 
 
+#: what is typed, and the codes of these keys
+KEYS = {"h": 35, "e": 18, "l": 38, "o": 24, "ret": 28}
+
+
+def input_host(_, guest):
+    """Types."""
+    guest.wait_said("ready", 120)
+    for key in KEYS:
+        for down in (True, False):
+            guest.qmp.command("input-send-event", events=[
+                {"type": "key", "data": {"down": down, "key": {"type": "qcode", "data": key}}}])
+            time.sleep(0.1)
+
+
+def input_check(report, guest):
+    """Each key went down and up again, in this order."""
+    expected = [struct.pack("<HHi", 1, code, down).hex() for code in KEYS.values() for down in (1, 0)]
+    report.equal("keys", (guest.said("keys") or "").split(), expected)
+
+
 WORKS = {
     "rng": Work("rng", lambda: ["-object", f"rng-random,id=rng,filename={rng_source()}",
                                 "-device", "virtio-rng-pci,rng=rng"], (128, "64 bytes"), check=rng_check),
@@ -161,6 +182,8 @@ WORKS = {
     "uhci": Work("usbdisk", lambda: usb_disk("piix3-usb-uhci"), (3, "MiB"), check=usb_disk_check),
     "ehci": Work("usbdisk", lambda: usb_disk("usb-ehci"), (3, "MiB"), check=usb_disk_check),
     "xhci": Work("usbdisk", lambda: usb_disk("qemu-xhci"), (3, "MiB"), check=usb_disk_check),
+    "input": Work("input", lambda: ["-device", "piix3-usb-uhci,id=usb", "-device", "usb-kbd,bus=usb.0"],
+                  (2 * len(KEYS), "event"), input_host, input_check),
     "ac97": Work("sound", lambda: sound_devices(48000, "AC97,audiodev=sound"), (132300 / 192000, "second"),
                  check=sound_check, options="chariot.rate=48000"),
 }
