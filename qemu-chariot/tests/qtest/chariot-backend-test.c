@@ -79,7 +79,8 @@ static void test_attach(void)
     vm = vm_start_fake("isolate=e1000:snd-hda-intel,policy=audit,"
                        "events-max=77,grants-max=88,view-pages-max=99");
     check_log(vm, "attach abi=" stringify(CHARIOT_ABI_VERSION) " vm_fd=-1 "
-              "events_max=77 grants_max=88 view_pages_max=99\ndomain 1 e1000 policy=0\n"
+              "events_max=77 grants_max=88 view_pages_max=99\n"
+              "domain 1 e1000 policy=0\n"
               "domain 2 snd_hda_intel policy=0\nreset\n");
     bring_up(vm);
     want = g_strdup_printf("ring 0x%x order=8 doorbell=0x%" PRIx64 "\n",
@@ -206,10 +207,10 @@ static void test_refusals(void)
         check_refused("qtest", devices, message);
     }
     g_unsetenv("CHARIOT_FAKE_FAIL");
-    g_setenv("CHARIOT_FAKE_ABI", "2", true);
-    check_refused("qtest", devices, "kvm-chariot has ABI version 2, this QEMU "
-                  "needs 1\nInstall the module and QEMU from the same release "
-                  "of Chariot.");
+    g_setenv("CHARIOT_FAKE_ABI", "1", true);
+    check_refused("qtest", devices, "kvm-chariot has ABI version 1, this QEMU "
+                  "needs " stringify(CHARIOT_ABI_VERSION) "\nInstall the "
+                  "module and QEMU from the same release of Chariot.");
     g_unsetenv("CHARIOT_FAKE_ABI");
     g_unsetenv("LD_PRELOAD");
     unlink(node);
