@@ -6,7 +6,9 @@
  *	- the allocator's own data, as far as it tells that there is nothing to free
  */
 #include <linux/kernel.h>
+#include <linux/kfence.h>
 #include <linux/mm.h>
+#include <linux/percpu.h>
 #include <linux/preempt.h>
 #include <linux/skbuff.h>
 #include <linux/slab.h>
@@ -79,12 +81,6 @@ static bool is_checked(void)
 	return true;
 }
 
-/* Whether the domain holds nothing at @p for certain: all that it was given has been noted. */
-static bool surely_none(void)
-{
-	return !atomic64_read(&chariot_track_stats.exhausted);
-}
-
 /* The physical address of kernel memory; false: there is none. */
 static bool phys_of(const void *p, phys_addr_t *phys)
 {
@@ -151,6 +147,9 @@ static bool free_object(struct chariot_call *c, const void *p)
 		return bad(c, CHARIOT_KIND_SLAB, CHARIOT_FREE_FOREIGN, p, &object);
 	if (held)
 		return true;
+	/* KFENCE knows its objects, and reports what is wrong by itself. */
+	if (is_kfence_address(p))
+		return unknown();
 	return folio_test_slab(folio) ? free_shared(c, p) : free_large(c, p, folio);
 }
 
@@ -175,7 +174,8 @@ bool chariot_free_vmalloc(struct chariot_call *c, const void *p)
 	/* Areas are found under a lock that interrupts must not take. */
 	if (in_interrupt() || irqs_disabled())
 		return chariot_held(c->domain, phys, &object.size) ? true : unknown();
-	object.va = chariot_vm_area(p, &object.size);
+	if (!chariot_vm_area(p, &object.va, &object.size))
+		return unknown();
 	if (!object.va)
 		return bad(c, CHARIOT_KIND_VMALLOC, CHARIOT_FREE_INVALID, p, NULL);
 	if (object.va != p)
@@ -219,7 +219,10 @@ bool chariot_free_pages(struct chariot_call *c, const void *p)
 	return free_pages_at(c, virt_to_page(p), p);
 }
 
-/* All imports that hand out such memory are in the catalogue. */
+/*
+ * What the domain does not hold may come from a module that is not isolated. It
+ * is whole pages in any case, and never of a slab.
+ */
 bool chariot_free_dma(struct chariot_call *c, const void *p)
 {
 	phys_addr_t phys;
@@ -231,15 +234,21 @@ bool chariot_free_dma(struct chariot_call *c, const void *p)
 		return bad(c, CHARIOT_KIND_DMA, CHARIOT_FREE_INVALID, p, NULL);
 	if (chariot_held(c->domain, phys, &size))
 		return true;
-	return surely_none() ? bad(c, CHARIOT_KIND_DMA, CHARIOT_FREE_INVALID, p, NULL) : unknown();
+	if (!PAGE_ALIGNED(p) || (virt_addr_valid(p) && folio_test_slab(virt_to_folio(p))))
+		return bad(c, CHARIOT_KIND_DMA, CHARIOT_FREE_INVALID, p, NULL);
+	return unknown();
 }
 
-/* So are those that hand out this. */
+/* The same: others may have allocated it. But it is there for each processor. */
 bool chariot_free_percpu(struct chariot_call *c, const void *p)
 {
+	phys_addr_t phys;
+
 	if (!p || !is_checked() || chariot_percpu_known((unsigned long)p))
 		return true;
-	return bad(c, CHARIOT_KIND_PERCPU, CHARIOT_FREE_INVALID, p, NULL);
+	if (!phys_of(per_cpu_ptr((const void __force __percpu *)p, raw_smp_processor_id()), &phys))
+		return bad(c, CHARIOT_KIND_PERCPU, CHARIOT_FREE_INVALID, p, NULL);
+	return unknown();
 }
 
 static u64 mark_of(const struct sk_buff *skb)
@@ -249,9 +258,15 @@ static u64 mark_of(const struct sk_buff *skb)
 
 /*
  * A buffer that the driver frees gets a mark, where the kernel zeroes it when it
- * makes the next buffer of this memory, and looks at nothing in between. So with
- * the mark it is still the one that was freed.
+ * makes the next buffer of this memory. So with the mark it is still the one that
+ * was freed. What its owner is told of when it goes may be read there by him: a
+ * packet socket takes the time of sending from it. Such a buffer gets none.
  */
+static bool may_mark(struct sk_buff *skb)
+{
+	return refcount_read(&skb->users) == 1 && !skb->destructor && skb->head && !skb_zcopy(skb);
+}
+
 bool chariot_free_skb(struct chariot_call *c, struct sk_buff *skb)
 {
 	struct chariot_object object = {};
@@ -262,10 +277,12 @@ bool chariot_free_skb(struct chariot_call *c, struct sk_buff *skb)
 	if (!virt_addr_valid(skb))
 		return bad(c, CHARIOT_KIND_SKB, CHARIOT_FREE_INVALID, skb, NULL);
 	if (chariot_held(c->domain, virt_to_phys(skb), &size) & BIT(CHARIOT_KIND_SKB)) {
-		if (refcount_read(&skb->users) == 1)
+		if (may_mark(skb))
 			skb->tstamp = mark_of(skb);
 		return true;
 	}
+	if (is_kfence_address(skb))
+		return unknown();
 	if (!folio_test_slab(virt_to_folio(skb)))
 		return bad(c, CHARIOT_KIND_SKB, CHARIOT_FREE_INVALID, skb, NULL);
 	if (IS_ALIGNED((unsigned long)skb, sizeof(u64)) && skb->tstamp == mark_of(skb))

@@ -12,6 +12,7 @@
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
+#include <linux/kfence.h>
 #include <linux/log2.h>
 #include <linux/mm.h>
 #include <linux/module.h>
@@ -101,6 +102,11 @@ void *chariot_heap_alloc(u16 domain, size_t size, gfp_t flags, int node)
 	obj = kmem_cache_alloc_node(cache, flags, node);
 	if (!obj)
 		return NULL;
+	/* KFENCE's pages are never freed, and the next object in one is somebody else's. */
+	if (is_kfence_address(obj)) {
+		chariot_grant(domain, obj, class_size(class_of(size)), CHARIOT_KIND_SLAB);
+		return obj;
+	}
 	folio = virt_to_folio(obj);
 	phys = PFN_PHYS(folio_pfn(folio));
 	/*

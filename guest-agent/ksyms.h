@@ -16,11 +16,17 @@ unsigned long chariot_ksym_size(unsigned long addr);
 /* One past the last page frame of RAM. */
 unsigned long chariot_max_pfn(void);
 
-/* The slab object that @p lies in, and its size; NULL: this kernel does not tell. Any context. */
+/*
+ * The place of an object that @p lies in, which is in a slab, and an object's size;
+ * NULL: unknown. Any context but NMI.
+ */
 const void *chariot_slab_object(const void *p, size_t *size);
 
-/* The vmalloc area that @p lies in, and its size; NULL: there is none. Task context, IRQs on. */
-const void *chariot_vm_area(const void *p, size_t *size);
+/*
+ * The vmalloc area that @p lies in, and its size; NULL: there is none. False: unknown.
+ * Task context, IRQs on.
+ */
+bool chariot_vm_area(const void *p, const void **begin, size_t *size);
 
 /* Whether a module is loaded, or loading. */
 bool chariot_module_present(const char *name);

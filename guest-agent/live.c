@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * Live objects of private heaps: for each page of a heap a bitmap, one bit for
- * each place where an object can begin.
+ * each place where an object can begin. One more tells where one ever began.
  *
  * A page is noted when the first object begins in it, and forgotten when it is
  * freed. Every free in the guest asks whether its page is noted: another bitmap
@@ -11,7 +11,6 @@
 #include <linux/bitmap.h>
 #include <linux/hash.h>
 #include <linux/io.h>
-#include <linux/kfence.h>
 #include <linux/mm.h>
 #include <linux/slab.h>
 #include <linux/spinlock.h>
@@ -30,6 +29,7 @@ struct live {
 	size_t size;		/* of an object: a cache has one size */
 	u16 domain;
 	DECLARE_BITMAP(begins, LIVE_PLACES);
+	DECLARE_BITMAP(began, LIVE_PLACES);	/* live or not */
 };
 
 static struct live_bucket {
@@ -98,8 +98,7 @@ void chariot_live_begin(u16 domain, const void *obj, size_t size, gfp_t flags)
 	struct live_bucket *b = bucket_of(pfn);
 	struct live *l, *new = NULL;
 
-	/* KFENCE's pages are never freed: whose the next object in one is nobody tells. */
-	if (pfn >= chariot_live_pfns || is_kfence_address(obj))
+	if (pfn >= chariot_live_pfns)
 		return;
 	if (!chariot_live_noted(pfn)) {
 		new = spare_get();
@@ -112,6 +111,7 @@ void chariot_live_begin(u16 domain, const void *obj, size_t size, gfp_t flags)
 	if (!l && !chariot_live_noted(pfn)) {
 		if (new) {
 			bitmap_zero(new->begins, LIVE_PLACES);
+			bitmap_zero(new->began, LIVE_PLACES);
 			new->pfn = pfn;
 			new->size = size;
 			new->domain = domain;
@@ -121,8 +121,10 @@ void chariot_live_begin(u16 domain, const void *obj, size_t size, gfp_t flags)
 		}
 		set_bit(pfn, chariot_live_pages);
 	}
-	if (l)
+	if (l) {
 		__set_bit(place_of(obj), l->begins);
+		__set_bit(place_of(obj), l->began);
+	}
 	raw_spin_unlock_irqrestore(&b->lock, irq);
 	if (new)
 		spare_put(new);
@@ -154,10 +156,10 @@ static const void *begin_before(const void *va)
 
 enum chariot_live chariot_live_end(u16 domain, const void *va, struct chariot_object *found)
 {
-	unsigned long pfn = pfn_of(va), flags, offset;
+	unsigned long pfn = pfn_of(va), flags;
 	struct live_bucket *b = bucket_of(pfn);
 	const void *begin = NULL;
-	bool live = false;
+	bool live = false, was = false;
 	struct live *l;
 
 	if (!chariot_live_noted(pfn))
@@ -167,8 +169,9 @@ enum chariot_live chariot_live_end(u16 domain, const void *va, struct chariot_ob
 	if (l) {
 		found->domain = l->domain;
 		found->size = l->size;
-		live = IS_ALIGNED((unsigned long)va, LIVE_GRAIN) &&
-		       test_bit(place_of(va), l->begins);
+		was = IS_ALIGNED((unsigned long)va, LIVE_GRAIN) &&
+		      test_bit(place_of(va), l->began);
+		live = was && test_bit(place_of(va), l->begins);
 		if (live && l->domain == domain)
 			__clear_bit(place_of(va), l->begins);
 	}
@@ -184,8 +187,7 @@ enum chariot_live chariot_live_end(u16 domain, const void *va, struct chariot_ob
 		found->va = begin;
 		return CHARIOT_LIVE_INSIDE;
 	}
-	offset = va - folio_address(virt_to_folio(va));
-	if (offset % found->size) {
+	if (!was) {
 		found->size = 0;
 		return CHARIOT_LIVE_NOTHING;
 	}

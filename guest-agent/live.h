@@ -16,8 +16,8 @@ enum chariot_live {
 	CHARIOT_LIVE_UNKNOWN,	/* in no private heap, or nothing is known of the page */
 	CHARIOT_LIVE_BEGIN,	/* a live object begins there */
 	CHARIOT_LIVE_INSIDE,	/* it lies in a live object */
-	CHARIOT_LIVE_DEAD,	/* an object begins there that is not live */
-	CHARIOT_LIVE_NOTHING,	/* in no live object, and none begins there */
+	CHARIOT_LIVE_DEAD,	/* an object began there that is not live */
+	CHARIOT_LIVE_NOTHING,	/* in no live object, and none began there */
 };
 
 /* An object, as far as it is known; size 0: it is not. */
