@@ -9,6 +9,7 @@
 
 #include "block.h"
 #include "call.h"
+#include "compat.h"
 #include "ring.h"
 #include "track.h"
 
@@ -16,11 +17,12 @@ static void disk_parts(u16 domain, struct gendisk *disk,
 		       void (*field)(u16 domain, const void *p, size_t len))
 {
 	struct device *dev = disk_to_dev(disk);
-	struct queue_limits *limits = &disk->queue->limits;
+	struct queue_limits *limits = chariot_open_limits(disk);
 
 	/* dev_set_drvdata() */
 	field(domain, &dev->driver_data, sizeof(dev->driver_data));
-	/* For these 6.1 has no functions. */
+	if (!limits)
+		return;
 	field(domain, &limits->discard_granularity, sizeof(limits->discard_granularity));
 	field(domain, &limits->discard_alignment, sizeof(limits->discard_alignment));
 }
@@ -58,12 +60,34 @@ void chariot_request_take(u16 domain, const struct request *rq)
 		chariot_ring_sync();
 }
 
+void chariot_request_gone(const struct request *rq)
+{
+	if (chariot_release_all(virt_to_phys((void *)rq)))
+		chariot_ring_sync();
+}
+
+void chariot_request_end(u16 domain, const struct request *rq)
+{
+	if (rq->end_io)
+		chariot_request_take(domain, rq);
+	else
+		chariot_request_gone(rq);
+}
+
 void chariot_requests_give(u16 domain, chariot_rq_list *list)
 {
 	const struct request *rq;
 
 	rq_list_for_each(list, rq)
 		chariot_request_give(domain, rq);
+}
+
+void chariot_requests_end(u16 domain, chariot_rq_list *list)
+{
+	const struct request *rq;
+
+	rq_list_for_each(list, rq)
+		chariot_request_end(domain, rq);
 }
 
 void chariot_requests_take(u16 domain, chariot_rq_list *list)

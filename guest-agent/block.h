@@ -20,8 +20,18 @@ void chariot_disk_take(u16 domain, struct gendisk *disk);
 void chariot_request_give(u16 domain, const struct request *rq);
 void chariot_request_take(u16 domain, const struct request *rq);
 
+/* It is freed: whatever references there are. */
+void chariot_request_gone(const struct request *rq);
+
+/*
+ * The driver ends it. If nobody is to be told, it is freed right then; else who is
+ * told says whether it is (the callback request_end).
+ */
+void chariot_request_end(u16 domain, const struct request *rq);
+
 /* All that are in the list, which stays as it is. */
 void chariot_requests_give(u16 domain, chariot_rq_list *list);
 void chariot_requests_take(u16 domain, chariot_rq_list *list);
+void chariot_requests_end(u16 domain, chariot_rq_list *list);
 
 #endif /* CHARIOT_BLOCK_H */

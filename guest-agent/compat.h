@@ -7,6 +7,7 @@
 #ifndef CHARIOT_COMPAT_H
 #define CHARIOT_COMPAT_H
 
+#include <linux/blkdev.h>
 #include <linux/mm.h>
 #include <linux/module.h>
 #include <linux/netdevice.h>
@@ -205,6 +206,27 @@ static inline void __percpu *chariot_netdev_core_stats(const struct net_device *
 static inline void __percpu *chariot_netdev_core_stats(const struct net_device *dev, size_t *size)
 {
 	return NULL;
+}
+
+#endif
+
+/*
+ * The limits of a disk's queue, if drivers write there what 6.1 has no functions
+ * for: newer kernels are given them when the disk is made.
+ */
+
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 12, 0)
+
+static inline struct queue_limits *chariot_open_limits(struct gendisk *disk)
+{
+	return NULL;
+}
+
+#else
+
+static inline struct queue_limits *chariot_open_limits(struct gendisk *disk)
+{
+	return &disk->queue->limits;
 }
 
 #endif
