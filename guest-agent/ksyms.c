@@ -189,3 +189,14 @@ bool chariot_module_present(const char *name)
 	preempt_enable();
 	return present;
 }
+
+size_t chariot_slab_size(const void *p)
+{
+	struct folio *folio = virt_to_folio(p);
+	struct kmem_obj_info info = {};
+
+	if (!folio_test_slab(folio))
+		return 0;
+	static_call(ksyms_obj_info)(&info, (void *)p, (struct slab *)folio);
+	return info.kp_slab_cache ? kmem_cache_size(info.kp_slab_cache) : 0;
+}

@@ -28,6 +28,9 @@ const void *chariot_slab_object(const void *p, size_t *size);
  */
 bool chariot_vm_area(const void *p, const void **begin, size_t *size);
 
+/* The size of the slab object at @p, which must be live; 0: no slab, or not told. Any context. */
+size_t chariot_slab_size(const void *p);
+
 /* Whether a module is loaded, or loading. */
 bool chariot_module_present(const char *name);
 

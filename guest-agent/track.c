@@ -313,18 +313,8 @@ bool chariot_release(u16 domain, const void *va, size_t len)
 	return whole;
 }
 
-/*
- * What lies in the object that is freed at @p: the core often allocates more
- * than it hands to a driver. Called for objects of pages only in which grants
- * start, hence the size is looked up here.
- */
-static bool inside(const void *p, phys_addr_t phys, const struct track *t)
-{
-	return t->phys > phys && PHYS_PFN(t->phys) == PHYS_PFN(phys) && t->phys - phys < ksize(p);
-}
-
-/* Ends what starts at @phys; in the object @p there, unless NULL; in all of the page if @page. */
-static bool release_any(phys_addr_t phys, const void *p, bool page)
+/* Ends what starts at @phys or behind it, before @end, all of it in one page. */
+static bool release_in_page(phys_addr_t phys, phys_addr_t end, bool heaps)
 {
 	struct track_bucket *b = bucket_of(phys);
 	struct hlist_node *next;
@@ -334,12 +324,10 @@ static bool release_any(phys_addr_t phys, const void *p, bool page)
 
 	raw_spin_lock_irqsave(&b->lock, flags);
 	hlist_for_each_entry_safe(t, next, &b->head, node) {
-		if (page ? PHYS_PFN(t->phys) == PHYS_PFN(phys) :
-			   t->kind != CHARIOT_KIND_HEAP &&
-			   (t->phys == phys || (p && inside(p, phys, t)))) {
-			atomic64_inc(&chariot_track_stats.frees_seen);
-			whole |= track_end(b, t);
-		}
+		if (t->phys < phys || t->phys >= end || (t->kind == CHARIOT_KIND_HEAP && !heaps))
+			continue;
+		atomic64_inc(&chariot_track_stats.frees_seen);
+		whole |= track_end(b, t);
 	}
 	raw_spin_unlock_irqrestore(&b->lock, flags);
 	return whole;
@@ -347,7 +335,26 @@ static bool release_any(phys_addr_t phys, const void *p, bool page)
 
 bool chariot_release_all(phys_addr_t phys)
 {
-	return release_any(phys, NULL, false);
+	return release_in_page(phys, phys + 1, false);
+}
+
+/*
+ * Ends what lies in an object that is freed: the core often allocates more than
+ * it hands to a driver.
+ */
+static bool release_object(phys_addr_t phys, size_t size)
+{
+	phys_addr_t end = phys + max_t(size_t, size, 1);
+	bool whole = false;
+
+	while (phys < end) {
+		phys_addr_t next = min(end, ALIGN_DOWN(phys, PAGE_SIZE) + PAGE_SIZE);
+
+		if (chariot_tracked(phys))
+			whole |= release_in_page(phys, next, false);
+		phys = next;
+	}
+	return whole;
 }
 
 void chariot_track_show(struct seq_file *m)
@@ -394,27 +401,30 @@ void chariot_track_forget(u16 domain)
 /*
  * Objects lie in the direct map. What does not, NULL and its like among it, is
  * beyond the last page frame by this reckoning: no need of virt_addr_valid(),
- * which takes as long as all the rest.
+ * which takes as long as all the rest. The size is looked up only where there are
+ * grants in the page that the object begins in; a large object's pages are freed
+ * next, and seen then.
  */
-static void object_freed(const void *ptr)
+static void object_freed(const void *ptr, const struct kmem_cache *s)
 {
 	phys_addr_t phys = (unsigned long)ptr - PAGE_OFFSET;
 
 	if (chariot_live_noted(PHYS_PFN(phys)))
 		chariot_live_freed(ptr);
-	if (chariot_tracked(phys) && release_any(phys, ptr, false))
+	if (chariot_tracked(phys) &&
+	    release_object(phys, s ? kmem_cache_size((void *)s) : chariot_slab_size(ptr)))
 		chariot_ring_sync();
 }
 
 static void probe_kfree(void *data, unsigned long call_site, const void *ptr)
 {
-	object_freed(ptr);
+	object_freed(ptr, NULL);
 }
 
 static void probe_kmem_cache_free(void *data, unsigned long call_site, const void *ptr,
 				  const struct kmem_cache *s)
 {
-	object_freed(ptr);
+	object_freed(ptr, s);
 }
 
 static void probe_mm_page_free(void *data, struct page *page, unsigned int order)
@@ -427,7 +437,7 @@ static void probe_mm_page_free(void *data, struct page *page, unsigned int order
 		if (chariot_live_noted(pfn))
 			chariot_live_page_freed(pfn);
 		if (test_bit(pfn, filter))
-			whole |= release_any(PFN_PHYS(pfn), NULL, true);
+			whole |= release_in_page(PFN_PHYS(pfn), PFN_PHYS(pfn + 1), true);
 	}
 	if (whole)
 		chariot_ring_sync();
