@@ -460,6 +460,114 @@ static void test_sites(void)
     vm_stop(vm);
 }
 
+/* Puts @n violations of an audit at different places, and waits for them. */
+static void put_places(Vm *vm, uint32_t domain, uint64_t rip, int n)
+{
+    static uint64_t seq;
+
+    for (int i = 0; i < n; i++) {
+        struct chariot_event event = violation(++seq);
+
+        event.domain = domain;
+        event.violation.policy = CHARIOT_POLICY_AUDIT;
+        event.violation.rip = rip + i;
+        put_event(vm, &event);
+    }
+}
+
+static void put_domain(Vm *vm, uint32_t type, const char *name)
+{
+    struct chariot_event event = {
+        .type = type, .domain = 1, .vcpu = ~0U,
+    };
+
+    put_event(vm, &event);
+    qtest_qmp_eventwait(vm->qts, name);
+}
+
+static void expect_place(Vm *vm, uint64_t rip)
+{
+    QDict *answer = qtest_qmp_eventwait_ref(vm->qts, "CHARIOT_VIOLATION");
+
+    g_assert_cmphex(get_u64(qdict_get_qdict(answer, "data"), "rip"), ==, rip);
+    qobject_unref(answer);
+}
+
+static void check_sites(Vm *vm, size_t n, uint64_t first, uint64_t lost)
+{
+    QDict *info = query(vm);
+    QList *sites = qdict_get_qlist(info, "sites");
+
+    g_assert_cmpuint(qlist_size(sites), ==, n);
+    if (n) {
+        QDict *site = qobject_to(QDict, qlist_entry_obj(qlist_first(sites)));
+
+        g_assert_cmpuint(get_u64(site, "count"), ==, first);
+    }
+    g_assert_cmpuint(get_u64(info, "sites-lost"), ==, lost);
+    qobject_unref(info);
+}
+
+/* A driver that comes up again is told of again; none takes another's places */
+static void test_sites_again(void)
+{
+    Vm *vm;
+
+    if (!have_fake()) {
+        return;
+    }
+    vm = vm_start_fake("isolate=e1000:ahci,policy=audit");
+    bring_up(vm);
+    put_domain(vm, CHARIOT_EVENT_DOMAIN_UP, "CHARIOT_DOMAIN_UP");
+    put_places(vm, 1, 0x1000, 1);
+    expect_place(vm, 0x1000);
+    put_places(vm, 1, 0x1000, 1);
+    put_places(vm, 1, 0x2000, 1);
+    expect_place(vm, 0x2000);
+    check_sites(vm, 2, 4, 0);
+
+    /* Loaded again: an event again, counts are kept. */
+    put_domain(vm, CHARIOT_EVENT_DOMAIN_DOWN, "CHARIOT_DOMAIN_DOWN");
+    check_sites(vm, 2, 4, 0);
+    put_domain(vm, CHARIOT_EVENT_DOMAIN_UP, "CHARIOT_DOMAIN_UP");
+    put_places(vm, 1, 0x1000, 1);
+    expect_place(vm, 0x1000);
+    put_places(vm, 1, 0x1000, 1);
+    check_sites(vm, 2, 8, 0);
+
+    /* More than its half: the one of before (two writes) makes room. */
+    put_places(vm, 1, 0x10000, 256);
+    check_sites(vm, 256, 8, 2 + 2);
+    put_places(vm, 2, 0x1000, 256);
+    check_sites(vm, 512, 8, 2 + 2);
+    put_places(vm, 2, 0x2000, 1);
+    check_sites(vm, 512, 8, 2 + 2 + 2);
+
+    /* Reset: what was seen stays until the domain is up in the new guest. */
+    set(vm, CHARIOT_REG_STATUS, 0);
+    check_sites(vm, 512, 8, 2 + 2 + 2);
+    bring_up(vm);
+    put_domain(vm, CHARIOT_EVENT_DOMAIN_UP, "CHARIOT_DOMAIN_UP");
+    check_sites(vm, 256, 2, 2);
+    vm_stop(vm);
+
+    vm = vm_start_fake("isolate=e1000,policy=audit");
+    bring_up(vm);
+    put_domain(vm, CHARIOT_EVENT_DOMAIN_UP, "CHARIOT_DOMAIN_UP");
+    put_places(vm, 1, 0x1000, 1);
+    expect_place(vm, 0x1000);
+    qtest_system_reset(vm->qts);
+    qpci_device_enable(vm->dev);
+    qpci_config_writel(vm->dev, PCI_BASE_ADDRESS_0, vm->bar.addr);
+    bring_up(vm);
+    put_domain(vm, CHARIOT_EVENT_DOMAIN_UP, "CHARIOT_DOMAIN_UP");
+    check_sites(vm, 0, 0, 0);
+    put_places(vm, 1, 0x1000, 1);
+    expect_place(vm, 0x1000);
+    check_sites(vm, 1, 2, 0);
+    vm_stop(vm);
+}
+
 static struct chariot_event bad_free(uint64_t seq, uint8_t why)
 {
     struct chariot_event event = {
@@ -851,6 +959,7 @@ int main(int argc, char **argv)
     qtest_add_func("/chariot/refusals", test_refusals);
     qtest_add_func("/chariot/violation", test_violation);
     qtest_add_func("/chariot/sites", test_sites);
+    qtest_add_func("/chariot/sites-again", test_sites_again);
     qtest_add_func("/chariot/bad-free", test_bad_free);
     qtest_add_func("/chariot/old-module", test_old_module);
     qtest_add_func("/chariot/storm", test_storm);

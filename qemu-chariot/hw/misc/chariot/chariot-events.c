@@ -367,7 +367,7 @@ static void handle_violation(ChariotState *s,
 
     qapi_free_ChariotViolation(*slot);
     *slot = violation_new(s, event);
-    /* Of an audit, each place once: what follows is counted. */
+    /* Of an audit, each place once while it is up: the rest is counted. */
     if (chariot_sites_add(s, *slot) ||
         (*slot)->policy != QAPI_CHARIOT_POLICY_AUDIT) {
         signal_violation(s, *slot);
@@ -386,6 +386,7 @@ static void handle_event(ChariotState *s, const struct chariot_event *event)
     case CHARIOT_EVENT_DOMAIN_UP:
         if (domain) {
             domain->up = true;
+            chariot_sites_up(s, event->domain);
         }
         signal_event(s, CHARIOT_SIGNAL_DOMAIN, event);
         break;
@@ -451,6 +452,7 @@ void chariot_events_all_down(ChariotState *s)
         if (chariot_domain(s, id)->up) {
             handle_event(s, &event);
         }
+        chariot_domain(s, id)->was_reset = true;
         g_clear_pointer(&chariot_domain(s, id)->symbols, chariot_symbols_free);
     }
 }

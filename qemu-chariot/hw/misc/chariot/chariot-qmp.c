@@ -195,7 +195,7 @@ ChariotInfo *qmp_query_chariot(Error **errp)
     info->has_sites = true;
     info->sites = chariot_sites_list(s);
     info->has_sites_lost = true;
-    info->sites_lost = s->sites_lost;
+    info->sites_lost = chariot_sites_lost(s);
     return info;
 }
 

@@ -24,6 +24,7 @@ typedef struct SiteKey {
 typedef struct Site {
     SiteKey key;
     ChariotSite *site;
+    bool old; /* the domain came up since it violated last */
 } Site;
 
 static guint key_hash(gconstpointer p)
@@ -64,11 +65,53 @@ static SiteKey key_of(const ChariotViolation *v)
     return key;
 }
 
+static gboolean of_domain(gpointer key, gpointer site, gpointer domain)
+{
+    return ((SiteKey *)key)->domain == *(uint32_t *)domain;
+}
+
+/* The number of places of one domain: no other's are taken. */
+static unsigned quota(const ChariotState *s)
+{
+    return MAX(CHARIOT_SITES / MAX(s->n_domains, 1), CHARIOT_SITES_LEAST);
+}
+
+/* Makes room for a place of @domain's; false if there is none. */
+static bool make_room(ChariotState *s, uint32_t id, ChariotDomainState *domain)
+{
+    GHashTableIter iter;
+    gpointer p;
+
+    if (domain->n_sites < quota(s)) {
+        return true;
+    }
+    if (!domain->n_old) {
+        return false;
+    }
+    g_hash_table_iter_init(&iter, s->sites);
+    while (g_hash_table_iter_next(&iter, NULL, &p)) {
+        Site *site = p;
+
+        if (site->key.domain == id && site->old) {
+            domain->sites_lost += site->site->count;
+            domain->n_old--;
+            domain->n_sites--;
+            g_hash_table_iter_remove(&iter);
+            return true;
+        }
+    }
+    return false;
+}
+
 bool chariot_sites_add(ChariotState *s, const ChariotViolation *v)
 {
+    ChariotDomainState *domain = chariot_domain(s, v->domain);
     SiteKey key = key_of(v);
     Site *site;
 
+    if (!domain) {
+        return true;
+    }
     if (!s->sites) {
         s->sites = g_hash_table_new_full(key_hash, key_equal, NULL, site_free);
     }
@@ -77,10 +120,15 @@ bool chariot_sites_add(ChariotState *s, const ChariotViolation *v)
         site->site->count += v->count;
         site->site->lowest = MIN(site->site->lowest, v->address);
         site->site->highest = MAX(site->site->highest, v->address);
-        return false;
+        if (!site->old) {
+            return false;
+        }
+        site->old = false;
+        domain->n_old--;
+        return true;
     }
-    if (g_hash_table_size(s->sites) == CHARIOT_SITES) {
-        s->sites_lost += v->count;
+    if (!make_room(s, v->domain, domain)) {
+        domain->sites_lost += v->count;
         return true;
     }
     site = g_new0(Site, 1);
@@ -90,7 +138,48 @@ bool chariot_sites_add(ChariotState *s, const ChariotViolation *v)
     site->site->lowest = site->site->highest = v->address;
     site->site->first = QAPI_CLONE(ChariotViolation, v);
     g_hash_table_insert(s->sites, &site->key, site);
+    domain->n_sites++;
     return true;
+}
+
+void chariot_sites_up(ChariotState *s, uint32_t id)
+{
+    ChariotDomainState *domain = chariot_domain(s, id);
+    GHashTableIter iter;
+    gpointer p;
+
+    /* Addresses of before a reset mean nothing to the guest of now. */
+    if (domain->was_reset) {
+        if (s->sites) {
+            g_hash_table_foreach_remove(s->sites, of_domain, &id);
+        }
+        domain->n_sites = domain->n_old = 0;
+        domain->sites_lost = 0;
+        domain->was_reset = false;
+        return;
+    }
+    if (!domain->n_sites) {
+        return;
+    }
+    g_hash_table_iter_init(&iter, s->sites);
+    while (g_hash_table_iter_next(&iter, NULL, &p)) {
+        Site *site = p;
+
+        if (site->key.domain == id) {
+            site->old = true;
+        }
+    }
+    domain->n_old = domain->n_sites;
+}
+
+uint64_t chariot_sites_lost(ChariotState *s)
+{
+    uint64_t lost = 0;
+
+    for (uint32_t id = 1; id <= s->n_domains; id++) {
+        lost += chariot_domain(s, id)->sites_lost;
+    }
+    return lost;
 }
 
 static gint by_sequence(gconstpointer a, gconstpointer b)

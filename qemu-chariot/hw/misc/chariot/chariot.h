@@ -45,8 +45,12 @@ OBJECT_DECLARE_SIMPLE_TYPE(ChariotState, CHARIOT_PCI)
 /* Reports that query-chariot shows. */
 #define CHARIOT_HISTORY 16
 
-/* Places that violate: as many are listed, of others there is a number. */
+/*
+ * Places that violate: as many are listed, of others there is a number. All
+ * domains share them evenly, but each has the least.
+ */
 #define CHARIOT_SITES 512
+#define CHARIOT_SITES_LEAST 64
 
 /* Registers that the guest can write, and what they lead to. */
 typedef struct ChariotRegs {
@@ -94,6 +98,10 @@ typedef struct ChariotDomainState {
     char *name;
     uint32_t policy; /* CHARIOT_POLICY_* */
     bool up;         /* as the monitor has been told */
+    bool was_reset;  /* and did not come up since */
+    unsigned n_sites; /* its places */
+    unsigned n_old;   /* those of them that it had before it came up */
+    uint64_t sites_lost; /* violations at others */
     ChariotSymbols *symbols;
 } ChariotDomainState;
 
@@ -128,7 +136,6 @@ struct ChariotState {
     ChariotViolation *history[CHARIOT_HISTORY];
     uint64_t n_violations; /* in history so far; the last is at n - 1 */
     GHashTable *sites; /* NULL: none yet */
-    uint64_t sites_lost; /* violations at others */
 };
 
 /* The domain of @id, or NULL. */
@@ -197,8 +204,15 @@ void chariot_events_drain(ChariotState *s);
 void chariot_events_all_down(ChariotState *s);
 
 /* chariot-sites.c */
-/* Counts a violation; whether it is the first at its place. */
+/*
+ * Counts a violation; whether it is the first at its place since the domain
+ * came up.
+ */
 bool chariot_sites_add(ChariotState *s, const ChariotViolation *v);
+/* The domain of @id comes up. */
+void chariot_sites_up(ChariotState *s, uint32_t id);
+/* Violations at places that are not listed. */
+uint64_t chariot_sites_lost(ChariotState *s);
 ChariotSiteList *chariot_sites_list(ChariotState *s);
 void chariot_sites_exit(ChariotState *s);
 
