@@ -29,6 +29,11 @@ static int no_lookup_size(unsigned long addr, unsigned long *size, unsigned long
 	return 0;
 }
 
+static int no_each_match(int (*fn)(void *, unsigned long), const char *name, void *data)
+{
+	return 0;
+}
+
 static struct module *no_find_module(const char *name)
 {
 	return NULL;
@@ -63,6 +68,7 @@ DEFINE_STATIC_CALL(ksyms_obj_info, no_obj_info);
 DEFINE_STATIC_CALL(ksyms_vm_area, no_vm_area);
 DEFINE_STATIC_CALL(ksyms_lookup_name, no_lookup_name);
 DEFINE_STATIC_CALL(ksyms_lookup_size, no_lookup_size);
+DEFINE_STATIC_CALL(ksyms_each_match, no_each_match);
 DEFINE_STATIC_CALL(ksyms_find_module, no_find_module);
 
 int chariot_ksyms_init(void)
@@ -82,6 +88,9 @@ int chariot_ksyms_init(void)
 	addr = chariot_ksym("kallsyms_lookup_size_offset");
 	if (addr)
 		static_call_update(ksyms_lookup_size, (typeof(no_lookup_size) *)addr);
+	addr = chariot_ksym("kallsyms_on_each_match_symbol");
+	if (addr)
+		static_call_update(ksyms_each_match, (typeof(no_each_match) *)addr);
 	addr = chariot_ksym("find_module");
 	if (addr)
 		static_call_update(ksyms_find_module, (typeof(no_find_module) *)addr);
@@ -109,6 +118,20 @@ unsigned long chariot_ksym_size(unsigned long addr)
 	if (!static_call(ksyms_lookup_size)(addr, &size, &offset))
 		return 0;
 	return size - offset;
+}
+
+static int count_match(void *count, unsigned long addr)
+{
+	++*(unsigned int *)count;
+	return 0;
+}
+
+unsigned int chariot_ksym_count(const char *name)
+{
+	unsigned int count = 0;
+
+	static_call(ksyms_each_match)(count_match, name, &count);
+	return count;
 }
 
 unsigned long chariot_max_pfn(void)

@@ -13,6 +13,9 @@ unsigned long chariot_ksym(const char *name);
 /* Bytes from @addr to the end of the symbol that it lies in; 0 if unknown. */
 unsigned long chariot_ksym_size(unsigned long addr);
 
+/* How many symbols of the core kernel have this name; 0 if that cannot be found out. */
+unsigned int chariot_ksym_count(const char *name);
+
 /* One past the last page frame of RAM. */
 unsigned long chariot_max_pfn(void);
 

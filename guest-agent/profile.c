@@ -50,10 +50,18 @@ static char *word(char **text)
 	return begin;
 }
 
+/* Bytes from @address to the end of what lies between two symbols; 0 if it does not. */
+static unsigned long left_between(unsigned long address, const char *from, const char *to)
+{
+	unsigned long begin = chariot_ksym(from), end = chariot_ksym(to);
+
+	return begin && address >= begin && address < end ? end - address : 0;
+}
+
 /* The size of what is named, 0 if there is no such thing. */
 static unsigned long object_find(const char *name, struct chariot_rule *rule)
 {
-	unsigned long address;
+	unsigned long address, left;
 
 	if (!strcmp(name, "pci_dev")) {
 		rule->object = CHARIOT_PROFILE_PCI_DEV;
@@ -61,13 +69,22 @@ static unsigned long object_find(const char *name, struct chariot_rule *rule)
 	}
 	if (strncmp(name, "symbol:", 7))
 		return 0;
-	/* Writable data of the kernel's, one of each: no code, nothing that each CPU has. */
+	/* Of several statics of one name the reviewer meant another, perhaps. */
+	if (chariot_ksym_count(name + 7) != 1)
+		return 0;
+	/*
+	 * Writable data of the kernel's, one of each: no code, nothing that each CPU has,
+	 * and not the initial data between the two, whose pages are somebody else's now.
+	 */
 	address = chariot_ksym(name + 7);
-	if (address < chariot_ksym("_sdata") || address >= chariot_ksym("_end"))
+	left = left_between(address, "_sdata", "_edata");
+	if (!left)
+		left = left_between(address, "__bss_start", "__bss_stop");
+	if (!left)
 		return 0;
 	rule->object = CHARIOT_PROFILE_SYMBOL;
 	rule->symbol = (void *)address;
-	return chariot_ksym_size(address);
+	return min(chariot_ksym_size(address), left);
 }
 
 static const char *field_find(char *field, unsigned long size, struct chariot_rule *rule)
@@ -107,7 +124,7 @@ static const char *rule_parse(char *line, struct chariot_rule *rule)
 		return "not FUNCTION OBJECT OFFSET+LENGTH # WHY";
 	size = object_find(object, rule);
 	if (!size)
-		return "no such object";
+		return "no such object, or not the only one of the name";
 	return field_find(field, size, rule);
 }
 
