@@ -223,23 +223,30 @@ function block_end(	i, end)
 	block = ""
 }
 
+# Whether this kernel has what the word names, which must stand in the tables once: then name is set.
+function is_new(tagged)
+{
+	if (!concerns(tagged))
+		return 0
+	if (n_exported && !(name in exported)) {
+		if (exact && !partial)
+			fail("the kernel exports no " name " (CHARIOT_PARTIAL=1 leaves out what it lacks)")
+		return 0
+	}
+	if (name in seen)
+		fail(name " is in the catalogue already: " seen[name])
+	seen[name] = FILENAME ":" FNR
+	return 1
+}
+
 # Names of imports that this kernel has, in names[1..n_names].
 function import_names(	i, n, list)
 {
 	n_names = 0
 	n = split(rest, list, " ")
 	for (i = 1; i <= n; i++) {
-		if (!concerns(list[i]))
-			continue
-		if (n_exported && !(name in exported)) {
-			if (exact && !partial)
-				fail("the kernel exports no " name " (CHARIOT_PARTIAL=1 leaves out what it lacks)")
-			continue
-		}
-		if (name in seen)
-			fail(name " is in the catalogue already: " seen[name])
-		seen[name] = FILENAME ":" FNR
-		names[++n_names] = name
+		if (is_new(list[i]))
+			names[++n_names] = name
 	}
 	if (!n)
 		fail("import of nothing")
@@ -251,17 +258,8 @@ function variable(tagged)
 {
 	if (!rest)
 		fail("variable NAME SIZE")
-	if (!concerns(tagged))
-		return
-	if (n_exported && !(name in exported)) {
-		if (exact && !partial)
-			fail("the kernel exports no " name " (CHARIOT_PARTIAL=1 leaves out what it lacks)")
-		return
-	}
-	if (name in seen)
-		fail(name " is in the catalogue already: " seen[name])
-	seen[name] = FILENAME ":" FNR
-	variables = variables line_mark() "\t{ \"" name "\", " rest " },\n"
+	if (is_new(tagged))
+		variables = variables line_mark() "\t{ \"" name "\", " rest " },\n"
 }
 
 BEGIN {
