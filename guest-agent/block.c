@@ -56,8 +56,7 @@ void chariot_request_give(u16 domain, const struct request *rq)
 
 void chariot_request_take(u16 domain, const struct request *rq)
 {
-	if (chariot_release(domain, rq, request_len(rq)))
-		chariot_ring_sync();
+	chariot_call_release(domain, rq, request_len(rq));
 }
 
 void chariot_request_gone(const struct request *rq)

@@ -5,6 +5,7 @@
 #include <linux/usb/hcd.h>
 #include <uapi/chariot_ring.h>
 
+#include "call.h"
 #include "track.h"
 #include "usb.h"
 
@@ -34,6 +35,6 @@ void chariot_urb_give(u16 domain, struct urb *urb)
 
 void chariot_urb_take(u16 domain, struct urb *urb)
 {
-	chariot_release(domain, urb->dev->toggle, sizeof(urb->dev->toggle));
-	chariot_release(domain, urb, chariot_urb_size(urb));
+	chariot_call_release(domain, urb->dev->toggle, sizeof(urb->dev->toggle));
+	chariot_call_release(domain, urb, chariot_urb_size(urb));
 }
