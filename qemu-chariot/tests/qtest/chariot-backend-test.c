@@ -43,6 +43,25 @@ static Vm *vm_start_fake(const char *props)
     return vm;
 }
 
+/* The symbols of the first domain. */
+static void pass_symbols(Vm *vm)
+{
+    Symtab tab = symtab();
+
+    set(vm, CHARIOT_REG_DOMAIN_SELECT, 1);
+    g_assert_cmpuint(try_symtab(vm, &tab), ==, 0);
+}
+
+/* With an agent at work that has passed the symbols of e1000. */
+static Vm *vm_start_symbols(void)
+{
+    Vm *vm = vm_start_fake("isolate=e1000");
+
+    bring_up(vm);
+    pass_symbols(vm);
+    return vm;
+}
+
 /* What the device asked of the module since the last time. */
 static char *take_log(Vm *vm)
 {
@@ -281,7 +300,6 @@ static void test_violation(void)
         { 0, 0, CHARIOT_REGION_USER, "an address of user space" },
     };
     struct chariot_event event = violation(41);
-    Symtab tab = symtab();
     QDict *answer, *v, *near, *call;
     const QListEntry *arg;
     g_autofree char *hmp = NULL;
@@ -290,10 +308,7 @@ static void test_violation(void)
     if (!have_fake()) {
         return;
     }
-    vm = vm_start_fake("isolate=e1000");
-    bring_up(vm);
-    set(vm, CHARIOT_REG_DOMAIN_SELECT, 1);
-    g_assert_cmpuint(try_symtab(vm, &tab), ==, 0);
+    vm = vm_start_symbols();
 
     put_event(vm, &event);
     answer = qtest_qmp_eventwait_ref(vm->qts, "CHARIOT_VIOLATION");
@@ -611,7 +626,6 @@ static void test_bad_free(void)
         { CHARIOT_WHY_FREE_INVALID, false, "invalid-free", "no slab object" },
     };
     struct chariot_event event;
-    Symtab tab = symtab();
     QDict *answer, *v;
     g_autofree char *hmp = NULL;
     Vm *vm;
@@ -619,10 +633,7 @@ static void test_bad_free(void)
     if (!have_fake()) {
         return;
     }
-    vm = vm_start_fake("isolate=e1000");
-    bring_up(vm);
-    set(vm, CHARIOT_REG_DOMAIN_SELECT, 1);
-    g_assert_cmpuint(try_symtab(vm, &tab), ==, 0);
+    vm = vm_start_symbols();
     for (int i = 0; i < ARRAY_SIZE(frees); i++) {
         event = bad_free(i + 1, frees[i].why);
         if (!frees[i].object) {
@@ -761,17 +772,13 @@ static void test_domain_events(void)
     struct chariot_event event = {
         .type = CHARIOT_EVENT_DOMAIN_UP, .domain = 1, .vcpu = ~0U,
     };
-    Symtab tab = symtab();
     QDict *answer, *data;
     Vm *vm;
 
     if (!have_fake()) {
         return;
     }
-    vm = vm_start_fake("isolate=e1000");
-    bring_up(vm);
-    set(vm, CHARIOT_REG_DOMAIN_SELECT, 1);
-    g_assert_cmpuint(try_symtab(vm, &tab), ==, 0);
+    vm = vm_start_symbols();
 
     put_event(vm, &event);
     answer = qtest_qmp_eventwait_ref(vm->qts, "CHARIOT_DOMAIN_UP");
@@ -787,7 +794,7 @@ static void test_domain_events(void)
 
     /* The end of the last driver is heard of before the next one's symbols. */
     put_event(vm, &event);
-    g_assert_cmpuint(try_symtab(vm, &tab), ==, 0);
+    pass_symbols(vm);
     g_assert_cmpint(n_symbols(vm), ==, 3);
 
     event.type = CHARIOT_EVENT_BAD_RECORD;
