@@ -7,15 +7,14 @@ the work, and WORKS here says what the host has to do for it and how the result 
 import argparse
 import hashlib
 import os
-import re
 import shutil
 import struct
 import time
 
-import labguest
 from balloon import MIB, memory, resize
 from download import check_isolated
 from report import Report
+from single import check_nothing_left, domain_of, single_guest, single_options
 
 
 class Work:
@@ -197,34 +196,26 @@ def main():
     parser.add_argument("--with", dest="parameters", action="append", default=[], metavar="NAME=VALUE",
                         help="a parameter of the drivers")
     parser.add_argument("--other", action="append", default=[], help="a module that is loaded before, not isolated")
-    parser.add_argument("--smp", type=int, default=1)
-    parser.add_argument("--chariot", help="options of the device; without: no device")
-    parser.add_argument("--seconds", type=int, default=240)
-    labguest.kernel_option(parser)
+    single_options(parser)
     args = parser.parse_args()
     report = Report()
     work = WORKS[args.work]
     options = [f"chariot.work={work.script} {work.options}", *(f"chariot.driver={name}" for name in args.driver),
                *(f"chariot.other={name}" for name in args.other), *(f"chariot.with={p}" for p in args.parameters)]
-    if args.chariot is not None:
-        report.check("host module loads", labguest.load_host_module())
-        options.append("chariot.agent=1")
-    with labguest.Guest(args.work, "device", smp=args.smp, chariot=args.chariot, options=" ".join(options),
-                        kernel=args.guest_kernel, devices=work.devices()) as guest:
+    with single_guest(report, args, "device", options, devices=work.devices()) as guest:
         if work.host:
             work.host(report, guest)
         report.check("guest runs to its end", guest.wait_end(args.seconds), f"it said: {guest.messages()}")
+        said = guest.messages()
         for driver in args.driver:
-            report.equal(f"{driver} loads", guest.said(driver), "0")
+            report.equal(f"{driver} loads", said.count(f"{driver} 0"), args.rounds)
         if work.check:
             work.check(report, guest)
-        report.equal("unloaded", guest.said("unloaded"), "0")
+        report.equal("unloaded", said.count("unloaded 0"), args.rounds)
         report.note(f"{guest.seconds:.1f} s, {guest.exits.get('exits')} exits")
         if args.chariot is not None:
-            domain = re.search("isolate=([^,:]*)", args.chariot).group(1)
-            check_isolated(report, guest, domain, work=work.units)
-    if args.chariot is not None:
-        report.check("host module unloads", labguest.unload_host_module())
+            check_isolated(report, guest, domain_of(args), (args.rounds * work.units[0], work.units[1]))
+            check_nothing_left(report, guest, domain_of(args))
     report.done()
 
 

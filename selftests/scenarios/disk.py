@@ -11,9 +11,9 @@ import os
 import struct
 from dataclasses import dataclass
 
-import labguest
 from download import check_isolated
 from report import Report
+from single import check_nothing_left, domain_of, single_guest, single_options
 
 MIB = 1 << 20
 SECTOR = 512
@@ -123,36 +123,25 @@ def main():
     """Reads the options and runs one guest."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--driver", default="virtio_blk", choices=DISKS)
-    parser.add_argument("--isolate", help="other modules than the usual ones; empty: none")
-    parser.add_argument("--policy", default="block")
-    parser.add_argument("--smp", type=int, default=1)
+    parser.add_argument("--plain", action="store_true", help="without Chariot; else, without --chariot, the driver is isolated")
     parser.add_argument("--mib", type=int, default=8, help="how much is read, up to 14")
-    parser.add_argument("--rounds", type=int, default=1)
-    parser.add_argument("--seconds", type=int, default=240)
-    labguest.kernel_option(parser)
+    single_options(parser)
     args = parser.parse_args()
     disk = DISKS[args.driver]
-    domain = disk.isolate if args.isolate is None else args.isolate
+    if args.chariot is None and not args.plain:
+        args.chariot = f"isolate={disk.isolate},policy=block"
     report = Report()
     image = Image("/run/disk.raw", args.mib)
     image.make()
-    chariot, options = None, f"{disk.options()} chariot.rounds={args.rounds}"
-    if domain:
-        report.check("host module loads", labguest.load_host_module())
-        chariot, options = f"isolate={domain},policy={args.policy}", f"{options} chariot.agent=1"
-    with labguest.Guest("disk", "disk", smp=args.smp, chariot=chariot, options=options, kernel=args.guest_kernel,
-                        devices=disk.words(image)) as guest:
+    with single_guest(report, args, "disk", [disk.options()], devices=disk.words(image)) as guest:
         report.check("guest runs to its end", guest.wait_end(args.seconds), f"it said: {guest.messages()}")
         check_work(report, guest, disk, image, args.rounds)
         report.note(f"{guest.seconds:.1f} s, {guest.exits.get('exits')} exits, {guest.said('requests')} requests read and written, "
                     f"{int(guest.said('transferred') or 0) * SECTOR / MIB:.1f} MiB")
-        if domain:
-            check_isolated(report, guest, domain, (sum(map(int, (guest.said("requests") or "1").split())), "request"))
-            report.check("nothing isolated after the last unload", not guest.info["domains"][0]["up"])
-            for counter in ("grants_live", "slots_used", "grants_refused", "records_lost"):
-                report.equal(f"agent's {counter} after that", guest.said(counter), "0")
-    if domain:
-        report.check("host module unloads", labguest.unload_host_module())
+        if args.chariot is not None:
+            requests = [sum(map(int, line.split()[1:])) for line in guest.messages() if line.startswith("requests ")]
+            check_isolated(report, guest, domain_of(args), (sum(requests) or 1, "request"))
+            check_nothing_left(report, guest, domain_of(args))
     report.done()
 
 

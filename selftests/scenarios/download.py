@@ -5,10 +5,10 @@ is out of order.
 """
 
 import argparse
-import re
 
 import labguest
 from report import Report
+from single import check_nothing_left, domain_of, single_guest, single_options
 
 #: QEMU's devices, where they have other names than their drivers
 DEVICES = {"8139cp": "rtl8139", "pcnet32": "pcnet", "virtio_net": "virtio-net-pci"}
@@ -48,38 +48,40 @@ def check_isolated(report, guest, domain="e1000", work=None):
                        **{"bad-records": sum(counters["bad-records"].values())})
 
 
+def check_rounds(report, guest, args, expected):
+    """Checks what the guest says of each of its rounds."""
+    said = guest.messages()
+    if args.upload:
+        sums = [line.split(" ")[1:] for line in said if line.startswith("upload ")]
+        good = [len(two) == 2 and len(two[0]) == 64 and two[0] == two[1] for two in sums]
+        report.check("upload: checksum equal", good == [True] * args.rounds, str(sums))
+    if args.rounds > 1:
+        report.equal("driver loads each time", said.count(f"{args.driver} 0"), args.rounds)
+        report.equal("checksum equal each time", said.count(f"sha256 {expected}"), args.rounds)
+        report.equal("driver unloads each time", said.count("unloaded 0"), args.rounds)
+
+
 def main():
     """Reads the options and runs one guest."""
     parser = argparse.ArgumentParser()
-    parser.add_argument("--smp", type=int, default=1)
-    parser.add_argument("--chariot", help="options of the device; without: no device")
-    parser.add_argument("--seconds", type=int, default=240)
     parser.add_argument("--driver", default="e1000")
     parser.add_argument("--mib", type=int, default=32, help="size of the file")
     parser.add_argument("--upload", type=int, default=0, help="MiB that the guest sends afterwards")
-    parser.add_argument("--options", default="", help="more words for the guest's kernel")
-    labguest.kernel_option(parser)
+    single_options(parser)
     args = parser.parse_args()
     report = Report()
     expected = labguest.server(args.mib)
-    options = f"chariot.driver={args.driver} {args.options}"
+    options = [f"chariot.driver={args.driver}"]
     if args.upload:
         labguest.sink()
-        options += f" chariot.upload={args.upload}"
-    if args.chariot is not None:
-        report.check("host module loads", labguest.load_host_module())
-        options += " chariot.agent=1"
-    with labguest.Guest("download", "download", smp=args.smp, chariot=args.chariot, options=options,
-                        mib=args.mib, kernel=args.guest_kernel,
-                        network=DEVICES.get(args.driver, args.driver)) as guest:
+        options.append(f"chariot.upload={args.upload}")
+    with single_guest(report, args, "download", options, mib=args.mib, network=DEVICES.get(args.driver, args.driver)) as guest:
         check_download(report, guest, expected, args.seconds, args.driver)
-        if args.upload:
-            sent = (guest.said("upload") or "").split(" ")
-            report.check("upload: checksum equal", len(sent) == 2 and len(sent[0]) == 64 and sent[0] == sent[1], str(sent))
+        check_rounds(report, guest, args, expected)
         if args.chariot is not None:
-            check_isolated(report, guest, re.search("isolate=([^,:]*)", args.chariot).group(1), (args.mib + args.upload, "MiB"))
-    if args.chariot is not None:
-        report.check("host module unloads", labguest.unload_host_module())
+            check_isolated(report, guest, domain_of(args), (args.rounds * (args.mib + args.upload), "MiB"))
+            if args.rounds > 1:
+                check_nothing_left(report, guest, domain_of(args))
     report.done()
 
 
