@@ -2,7 +2,7 @@
 """The table of scenarios: selftests/scenarios/table.toml, and the kselftests that were built."""
 
 import tomllib
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from . import kernels, paths
 from .machine import MODES
@@ -16,6 +16,10 @@ KSELFTESTS = [("", "", "", 240, "check", ()), ("ept", "", "ept-", 100, "check", 
               ("", "6.1", "6.1-", 240, "check", ("attach", "crossings", "memslots", "mmio", "stack")),
               ("ept-noad", "", "ept-noad-", 100, "full", ()), ("ept-nopml", "", "ept-nopml-", 100, "full", ()),
               ("ept-shadow", "", "ept-shadow-", 150, "full", ())]
+#: A driver's row is run by `make check-drivers` on other guests, too. Guest kernel, processors and private heaps have two values each:
+#: with the row itself, each pair of values of any two occurs.
+VARIANTS = [("", "-smp-no-heaps"), ("6.1", "-no-heaps"), ("6.1", "-smp")]
+OPTIONS = {"-smp": " --smp 2", "-no-heaps": " --options chariot_agent.heaps=0"}
 #: everything at once is for check-full where one emulated CPU would have to do it
 LATER = ["ept-kvm-stress"]
 
@@ -32,7 +36,7 @@ class Scenario:
     """
     One run of a command in a lab host. Its output is KTAP. mode: see machine.py; none: as whoever runs it says.
 
-    oracle: in a lab host of its own, whose log is judged afterwards.
+    oracle: in a lab host of its own, whose log is judged afterwards. variants: on other lab guests, too.
     """
 
     name: str
@@ -45,6 +49,21 @@ class Scenario:
     mode: str = ""
     kernel: str = ""
     oracle: bool = False
+    variants: bool = False
+
+    def other_guests(self):
+        """The same with other lab guests, by name."""
+        result = {}
+        for kernel_name, words in VARIANTS if self.variants else ():
+            options = "".join(option for word, option in OPTIONS.items() if word in words)
+            if kernel_name:
+                options += f" --guest-kernel {kernel_name}"
+            needs = [need.replace("modules/chariot-agent", f"modules-{kernel_name}/chariot-agent") if kernel_name else need
+                     for need in self.needs]
+            name = f"guest-{kernel_name}-" * bool(kernel_name) + self.name + words
+            result[name] = replace(self, name=name, command=self.command + options, seconds=self.seconds + 200, needs=needs,
+                                   about=f"{self.name} with{options}", runs=[], variants=False)
+        return result
 
     def missing(self, kernel_name=kernels.USUAL):
         """The build products that it needs, in a lab host with that kernel, and that are not there."""
@@ -55,7 +74,10 @@ def scenarios():
     """All scenarios by name, in the table's order."""
     with (paths.SCENARIOS / "table.toml").open("rb") as file:
         table = tomllib.load(file)
-    result = {name: Scenario(name=name, **row) for name, row in table.items()}
+    result = {}
+    for name, row in table.items():
+        result[name] = Scenario(name=name, **row)
+        result |= result[name].other_guests()
     folder = paths.PRODUCTS / "kselftests"
     programs = [p.name for p in sorted(folder.iterdir()) if p.suffix != ".sh"] if folder.exists() else []
     for mode, kernel, prefix, seconds, target, chosen in KSELFTESTS:
