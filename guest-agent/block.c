@@ -73,12 +73,28 @@ void chariot_request_end(u16 domain, const struct request *rq)
 		chariot_request_gone(rq);
 }
 
-void chariot_requests_give(u16 domain, chariot_rq_list *list)
+/* Which hardware queue a request of the list goes to is seen too late: all of them. */
+static void queue_parts(u16 domain, struct request_queue *q,
+			void (*field)(u16 domain, const void *p, size_t len))
 {
+	struct blk_mq_hw_ctx *hctx;
+	unsigned long i;
+
+	if (!CHARIOT_TAGS_NOTED)
+		return;
+	queue_for_each_hw_ctx(q, hctx, i)
+		field(domain, hctx->tags->rqs, hctx->tags->nr_tags * sizeof(*hctx->tags->rqs));
+}
+
+struct request_queue *chariot_requests_give(u16 domain, chariot_rq_list *list)
+{
+	struct request_queue *q = rq_list_peek(list)->q;
 	const struct request *rq;
 
 	rq_list_for_each(list, rq)
 		chariot_request_give(domain, rq);
+	queue_parts(domain, q, field_give);
+	return q;
 }
 
 void chariot_requests_end(u16 domain, chariot_rq_list *list)
@@ -89,10 +105,11 @@ void chariot_requests_end(u16 domain, chariot_rq_list *list)
 		chariot_request_end(domain, rq);
 }
 
-void chariot_requests_take(u16 domain, chariot_rq_list *list)
+void chariot_requests_take(u16 domain, chariot_rq_list *list, struct request_queue *q)
 {
 	const struct request *rq;
 
+	queue_parts(domain, q, chariot_call_release);
 	rq_list_for_each(list, rq)
 		chariot_request_take(domain, rq);
 }

@@ -29,9 +29,12 @@ void chariot_request_gone(const struct request *rq);
  */
 void chariot_request_end(u16 domain, const struct request *rq);
 
-/* All that are in the list, which stays as it is. */
-void chariot_requests_give(u16 domain, chariot_rq_list *list);
-void chariot_requests_take(u16 domain, chariot_rq_list *list);
+/*
+ * All that are in the list, which stays as it is. They are of one queue, which is lent from
+ * give, which returns it, to take: what drivers themselves write in it.
+ */
+struct request_queue *chariot_requests_give(u16 domain, chariot_rq_list *list);
+void chariot_requests_take(u16 domain, chariot_rq_list *list, struct request_queue *q);
 void chariot_requests_end(u16 domain, chariot_rq_list *list);
 
 #endif /* CHARIOT_BLOCK_H */

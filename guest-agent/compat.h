@@ -231,4 +231,7 @@ static inline struct queue_limits *chariot_open_limits(struct gendisk *disk)
 
 #endif
 
+/* Whether a driver's queue_rqs() notes in its queue's tags which request has one. */
+#define CHARIOT_TAGS_NOTED	(LINUX_VERSION_CODE < KERNEL_VERSION(6, 12, 0))
+
 #endif /* CHARIOT_COMPAT_H */
