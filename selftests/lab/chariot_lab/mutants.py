@@ -19,6 +19,8 @@ MUTATE = paths.SOURCE / "selftests" / "inject" / "mutate"
 MUTANTS = {
     "wild-data": "--kind wild-store --function e1000_clean --call napi_complete_done --target init_uts_ns --after 8",
     "wild-crash": "--kind wild-store --function e1000_clean --call napi_complete_done --target tcp_prot --after 8",
+    # of another driver, which is to be loaded before
+    "wild-domain": "--kind wild-store --function e1000_clean --call napi_complete_done --target nvme_io_timeout --after 8",
     # what lies behind the object is not the driver's own
     "double-free": "--kind double-free --function e1000_clean --call napi_complete_done --after 8",
     "interior-free": "--kind interior-free --function e1000_clean --call napi_complete_done --after 8",
