@@ -16,7 +16,7 @@
 
 #include "call.h"
 #include "frees.h"
-#include "ksyms.h"
+#include "kmem.h"
 #include "live.h"
 #include "memory.h"
 #include "ring.h"

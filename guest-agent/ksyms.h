@@ -19,21 +19,6 @@ unsigned int chariot_ksym_count(const char *name);
 /* One past the last page frame of RAM. */
 unsigned long chariot_max_pfn(void);
 
-/*
- * The place of an object that @p lies in, which is in a slab, and an object's size;
- * NULL: unknown. Any context but NMI.
- */
-const void *chariot_slab_object(const void *p, size_t *size);
-
-/*
- * The vmalloc area that @p lies in, and its size; NULL: there is none. False: unknown.
- * Task context, IRQs on.
- */
-bool chariot_vm_area(const void *p, const void **begin, size_t *size);
-
-/* The size of the slab object at @p, which must be live; 0: no slab, or not told. Any context. */
-size_t chariot_slab_size(const void *p);
-
 /* Whether a module is loaded, or loading. */
 bool chariot_module_present(const char *name);
 

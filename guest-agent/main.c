@@ -19,6 +19,7 @@
 #include "dryrun.h"
 #include "frees.h"
 #include "heap.h"
+#include "kmem.h"
 #include "ksyms.h"
 #include "layout.h"
 #include "module.h"
@@ -179,6 +180,8 @@ int chariot_arm(void)
 	armed = true;
 
 	ret = chariot_ksyms_init();
+	if (!ret)
+		chariot_kmem_init();
 	if (!ret)
 		ret = chariot_track_init(max_grants);
 	if (!ret)

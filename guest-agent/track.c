@@ -24,6 +24,7 @@
 #include <linux/vmalloc.h>
 #include <trace/events/kmem.h>
 
+#include "kmem.h"
 #include "ksyms.h"
 #include "live.h"
 #include "memory.h"
