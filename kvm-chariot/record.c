@@ -202,6 +202,12 @@ static int apply_text_gone(struct chariot_vm *vm, struct chariot_dom *domain,
 	return APPLIED;
 }
 
+static void note_peak(struct chariot_dom *domain)
+{
+	domain->grants_peak = max(domain->grants_peak, domain->acl.ranges);
+	domain->granted_bytes_peak = max(domain->granted_bytes_peak, domain->acl.bytes);
+}
+
 static int apply_grant(struct chariot_vm *vm, struct chariot_dom *domain,
 		       const struct chariot_rec *rec)
 {
@@ -210,8 +216,10 @@ static int apply_grant(struct chariot_vm *vm, struct chariot_dom *domain,
 	if (vm->grants >= vm->grants_max)
 		return CHARIOT_BAD_LIMIT;
 	ret = chariot_acl_grant(&domain->acl, rec->gpa, rec->len, rec->va, rec->kind);
-	if (!ret)
+	if (!ret) {
 		vm->grants++;
+		note_peak(domain);
+	}
 	return bad_of(ret);
 }
 
@@ -264,6 +272,7 @@ static int apply_revoke(struct chariot_vm *vm, struct chariot_dom *domain,
 	}
 	/* A cut can add a range. */
 	vm->grants += domain->acl.ranges - before;
+	note_peak(domain);
 	if (removed > len)	/* no memory for a cut: the ACL took more, wherever that was */
 		chariot_views_weaken(&vm->views, domain->id, -1, 0, ALL_PAGES, CHARIOT_W,
 				     vm->dirty, KVM_MAX_VCPUS);

@@ -507,6 +507,8 @@ int chariot_vm_get_domain_stats(struct chariot_vm *vm, struct chariot_domain_sta
 	out->bad_frees = atomic64_read(&domain->bad_frees);
 	out->grants = domain->acl.ranges;
 	out->granted_bytes = domain->acl.bytes;
+	out->grants_peak = domain->grants_peak;
+	out->granted_bytes_peak = domain->granted_bytes_peak;
 	out->text_bytes = domain->text_bytes;
 	mutex_unlock(&vm->lock);
 	return 0;

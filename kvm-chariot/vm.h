@@ -60,6 +60,8 @@ struct chariot_dom {
 	struct chariot_acl acl;
 	struct chariot_ranges text;	/* by va, data: gpa */
 	u64 text_bytes;
+	u64 grants_peak;		/* of what acl has now */
+	u64 granted_bytes_peak;
 	u64 entry_rip[CHARIOT_ENTRIES];	/* rip | 1 if it is an entry */
 	atomic64_t crossings_in;
 	atomic64_t crossings_out;

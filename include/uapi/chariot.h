@@ -168,7 +168,9 @@ struct chariot_domain_stats {
 	 */
 	__u64 emulated_kinds[CHARIOT_KINDS];
 	__u64 bad_frees;	/* of the violations */
-	__u64 reserved[7];
+	__u64 grants_peak;
+	__u64 granted_bytes_peak;
+	__u64 reserved[5];
 };
 
 #define CHARIOT_EVENT_VIOLATION		1

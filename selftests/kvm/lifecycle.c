@@ -209,6 +209,26 @@ TEST_F(life, reset)
 	}
 }
 
+/* What was granted at a time: a cut in the middle of a range makes two of it. */
+TEST_F(life, peaks)
+{
+	struct chariot_domain_stats stats;
+
+	chariot_grant(&self->c, 1, GUEST_DOM1_DATA, 4096);
+	chariot_range(&self->c, CHARIOT_REC_REVOKE, 1, 0, GUEST_DOM1_DATA + 512, 512);
+	chariot_kick(&self->c);
+	stats = chariot_domain_stats(&self->c, 1);
+	EXPECT_EQ(2, stats.grants);
+	EXPECT_EQ(2, stats.grants_peak);
+	EXPECT_EQ(3584, stats.granted_bytes);
+	EXPECT_EQ(4096, stats.granted_bytes_peak);
+	chariot_range(&self->c, CHARIOT_REC_REVOKE, 1, 0, GUEST_DOM1_DATA, 0);
+	chariot_kick(&self->c);
+	stats = chariot_domain_stats(&self->c, 1);
+	EXPECT_EQ(1, stats.grants);
+	EXPECT_EQ(2, stats.grants_peak);
+}
+
 /* A driver is unloaded and loaded again, elsewhere in memory each time. */
 TEST_F(life, reload)
 {
@@ -238,6 +258,8 @@ TEST_F(life, reload)
 		pages_peak = chariot_stats(&self->c).view_pages;
 	}
 	EXPECT_EQ(pages, pages_peak) TH_LOG("the views grow with each reload");
+	EXPECT_EQ(1, chariot_domain_stats(&self->c, 1).grants_peak);
+	EXPECT_EQ(4096, chariot_domain_stats(&self->c, 1).granted_bytes_peak);
 	EXPECT_EQ(0, chariot_stats(&self->c).grants);
 	EXPECT_EQ(25, chariot_stats(&self->c).violations);
 

@@ -895,6 +895,10 @@ static void test_counters(void)
     }
     g_assert_cmpuint(get_u64(domain, "bad-frees"), ==,
                      2000 + ARRAY_SIZE(of_domain) + CHARIOT_KINDS);
+    g_assert_cmpuint(get_u64(domain, "grants-peak"), ==,
+                     2001 + ARRAY_SIZE(of_domain) + CHARIOT_KINDS);
+    g_assert_cmpuint(get_u64(domain, "granted-bytes-peak"), ==,
+                     2002 + ARRAY_SIZE(of_domain) + CHARIOT_KINDS);
     kinds = qdict_get_qlist(domain, "emulated-by-kind");
     g_assert_cmpuint(qlist_size(kinds), ==, CHARIOT_KIND_MAX + 1);
     value = 2000 + ARRAY_SIZE(of_domain);

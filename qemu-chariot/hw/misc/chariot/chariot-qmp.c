@@ -87,7 +87,9 @@ static ChariotDomainList *query_domains(ChariotState *s)
         domain->violations = stats.violations;
         domain->bad_frees = stats.bad_frees;
         domain->grants = stats.grants;
+        domain->grants_peak = stats.grants_peak;
         domain->granted_bytes = stats.granted_bytes;
+        domain->granted_bytes_peak = stats.granted_bytes_peak;
         domain->text_bytes = stats.text_bytes;
         QAPI_LIST_PREPEND(list, domain);
     }
