@@ -23,21 +23,28 @@ Missed = namedtuple("Missed", "pc address size first end how")
 
 
 class Reports:
-    """The violations that Chariot reported."""
+    """The violations that Chariot reported. Bad frees are no stores: they are counted."""
 
     def __init__(self, violations):
         self.by_rip = {}
+        self.frees = 0
         for violation in violations:
-            self.by_rip.setdefault(violation["rip"], []).append(violation)
+            if violation["reason"].endswith("-free"):
+                self.frees += 1
+            else:
+                self.by_rip.setdefault(violation["rip"], []).append(violation)
         self.used = set()
 
     def covers(self, pc, first, end):
-        """Whether one says that the instruction wrote these bytes."""
-        for violation in self.by_rip.get(pc, ()):
-            if violation["address"] <= first and end <= violation["address"] + violation["size"]:
-                self.used.add(violation["sequence"])
-                return True
-        return False
+        """Whether they say that the instruction wrote these bytes: one report, or several that touch."""
+        found = [v for v in self.by_rip.get(pc, ()) if v["address"] < end and first < v["address"] + v["size"]]
+        for violation in sorted(found, key=lambda v: v["address"]):
+            if violation["address"] <= first:
+                first = max(first, violation["address"] + violation["size"])
+        if first < end:
+            return False
+        self.used |= {v["sequence"] for v in found}
+        return True
 
     def unused(self):
         """Those that no store of the log explains."""
@@ -60,7 +67,9 @@ class Judge:
         self.sections = sorted((address, module, name) for module, found in sections.items() for name, address in found.items())
         self.table = Counter()
         self.kinds = Counter()
+        #: how many stores were in grants of which records, one or two of them
         self.uses = Counter()
+        self.kind_of = {}
         self.missed, self.undecoded, self.disagreed = [], [], []
         self.artefacts = Counter()
         self.unannounced = Counter()
@@ -183,19 +192,33 @@ class Judge:
         grant = acl.holder(number, addr, gpa)
         last = acl.holder(number, addr + size - 1, None if gpa is None else gpa + size - 1)
         if grant is not None and grant is last:
-            self.table[KINDS.get(grant.kind, MEMORY), how] += 1
-            self.kinds[grant.kind] += 1
-            self.uses[grant.position] += 1
+            self._granted(KINDS.get(grant.kind, MEMORY), how, grant)
             return
         outside = [i for i in range(size) if acl.holder(number, addr + i, None if gpa is None else gpa + i) is None]
         if not outside:
-            self.table[MEMORY, how] += 1
-            for holder in (grant, last):
-                self.kinds[holder.kind] += 1
-                self.uses[holder.position] += 1
+            self._granted(MEMORY, how, grant, last)
             return
         first, end = addr + outside[0], addr + outside[-1] + 1
         reported = self.reports.covers(pc, first, end)
         self.table[REPORTED if reported else MISSED, how] += 1
         if not reported:
             self.missed.append(Missed(pc, addr, size, first, end, how))
+
+    def _granted(self, row, how, *grants):
+        """A store was in these."""
+        self.table[row, how] += 1
+        for grant in grants:
+            self.kinds[grant.kind] += 1
+            self.kind_of[grant.position] = grant.kind
+        self.uses[tuple({grant.position: None for grant in grants})] += 1
+
+    def most_used(self):
+        """Of each kind of grants the record that most stores were in: {kind: position}."""
+        by_record = Counter()
+        for positions, uses in self.uses.items():
+            for position in positions:
+                by_record[position] += uses
+        found = {}
+        for position, _ in by_record.most_common():
+            found.setdefault(self.kind_of[position], position)
+        return found

@@ -214,7 +214,7 @@ def main():
         report.equal("unloaded", said.count("unloaded 0"), args.rounds)
         report.note(f"{guest.seconds:.1f} s, {guest.exits.get('exits')} exits")
         if args.chariot is not None:
-            check_isolated(report, guest, domain_of(args), (args.rounds * work.units[0], work.units[1]))
+            check_isolated(report, guest, domain_of(args), (args.rounds * work.units[0], work.units[1]), args.oracle)
             check_nothing_left(report, guest, domain_of(args))
     report.done()
 

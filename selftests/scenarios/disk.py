@@ -140,7 +140,7 @@ def main():
                     f"{int(guest.said('transferred') or 0) * SECTOR / MIB:.1f} MiB")
         if args.chariot is not None:
             requests = [sum(map(int, line.split()[1:])) for line in guest.messages() if line.startswith("requests ")]
-            check_isolated(report, guest, domain_of(args), (sum(requests) or 1, "request"))
+            check_isolated(report, guest, domain_of(args), (sum(requests) or 1, "request"), args.oracle)
             check_nothing_left(report, guest, domain_of(args))
     report.done()
 

@@ -5,6 +5,7 @@ import re
 from contextlib import contextmanager
 
 import labguest
+import oracle
 
 #: counters of the agent's that are 0 when no driver is isolated any more
 NOTHING = ("grants_live", "slots_used", "grants_refused", "slots_refused", "records_lost")
@@ -18,12 +19,13 @@ def single_options(parser):
     parser.add_argument("--rounds", type=int, default=1, help="load the driver, let it work and unload it so often")
     parser.add_argument("--options", default="", help="more words for the guest's kernel")
     labguest.kernel_option(parser)
+    oracle.option(parser)
 
 
 @contextmanager
 def single_guest(report, args, scenario, options, **words):
     """The lab guest that the options ask for; words are more arguments of labguest.Guest."""
-    options = [*options, args.options, f"chariot.rounds={args.rounds}"]
+    options = [*options, args.options, f"chariot.rounds={args.rounds}", oracle.words(args)]
     if args.chariot is not None:
         report.check("host module loads", labguest.load_host_module())
         options.append("chariot.agent=1")

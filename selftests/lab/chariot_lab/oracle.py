@@ -6,7 +6,7 @@ import shutil
 import subprocess
 import sys
 
-from . import build, chroot, image, paths
+from . import build, chroot, image, kernels, paths
 from .progress import locked
 
 ORACLE = paths.SOURCE / "selftests" / "oracle"
@@ -42,17 +42,25 @@ def options(run):
     return ["-plugin", f"{run / 'stores.so'},log={run / 'stores.log'},limit={LIMIT}"]
 
 
+def _modules(run, facts):
+    """The files of the modules that made up the domain of a run."""
+    kernel, faulty = kernels.KERNELS[facts["figures"]["kernel"] or kernels.USUAL], facts["faulty"]
+    index = image.ModuleIndex(kernel)
+    for name in facts["figures"]["domain"].split("+"):
+        changed = image.guest_folder("extra", kernel) / (faulty or "") / f"{name}.ko"
+        module = run / f"{name}.ko"
+        module.write_bytes(changed.read_bytes() if changed.exists() else index.bytes(name))
+        yield module
+
+
 def judge(run, folder):
     """Judges the run of a scenario whose lab host has ended; returns KTAP. The log is kept when there is something amiss."""
     log = run / "stores.log"
     if not (folder / "facts.json").exists():
         return "KTAP version 1\n1..1\nnot ok 1 nothing to judge: the scenario did not get to its end\n"
     facts = json.loads((folder / "facts.json").read_text())
-    module = run / "driver.ko"
-    module.write_bytes((paths.PRODUCTS / "extra" / facts["faulty"] / f"{facts['driver']}.ko").read_bytes() if facts["faulty"]
-                       else image.ModuleIndex().bytes(facts["driver"]))
-    done = subprocess.run([sys.executable, ORACLE / "check", log, folder / "facts.json", module], stdout=subprocess.PIPE,
-                          stderr=subprocess.STDOUT, text=True, check=False)
+    done = subprocess.run([sys.executable, ORACLE / "check", log, folder / "facts.json", *_modules(run, facts)],
+                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
     with (folder / "output").open("a") as output:
         output.write(done.stdout)
     if done.returncode == 0:
