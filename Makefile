@@ -5,7 +5,7 @@
 KDIR ?= /lib/modules/$(shell uname -r)/build
 LAB := selftests/lab/lab
 
-.PHONY: all modules install clean help qemu check check-long check-full check-matrix check-drivers check-debug demo bench bench-modes lab
+.PHONY: all modules install clean help qemu check check-long check-full check-matrix check-drivers check-oracle check-debug demo bench bench-modes lab
 
 all: modules
 
@@ -41,6 +41,9 @@ check-matrix: lab
 check-drivers: lab
 	$(LAB) drivers
 
+check-oracle: lab
+	$(LAB) oracle
+
 check-debug: lab
 	$(LAB) debug
 
@@ -66,6 +69,7 @@ help:
 	@echo '  check-full    the same, with those that take very long: whole machines on the Intel emulator'
 	@echo '  check-matrix  each mode of KVM, on each kernel, with each test; the table is docs/matrix.md. Takes hours'
 	@echo '  check-drivers drivers of every class at work, isolated; the table is docs/drivers.md'
+	@echo '  check-oracle  every store of drivers of several classes, judged by an oracle; the table is docs/oracle.md'
 	@echo '  check-debug   the kselftests on kernels with lockdep and KASAN, and with KCSAN, which are built first. Takes hours'
 	@echo '  bench         what isolation costs, as a table'
 	@echo '  bench-modes   the same in each mode of KVM, side by side; the table is docs/costs.md'

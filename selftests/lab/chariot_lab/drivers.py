@@ -5,13 +5,10 @@ Which drivers have run isolated, doing what, at what cost: docs/drivers.md.
 A scenario that isolates a driver prints its figures (report.py); whoever runs it notes them (outcomes.py).
 """
 
-import re
 import subprocess
 
-from . import image, kernels, ktap, outcomes, paths, runner, table
-from .progress import Failed
+from . import image, kernels, pages, paths
 
-PAGE = paths.SOURCE / "docs" / "drivers.md"
 HEAD = """# Drivers that were run isolated
 
 Made by `make check-drivers`: Debian's own modules, byte for byte, each as a domain of its own (`+`: several modules, one domain) in a
@@ -52,32 +49,8 @@ def _row(entry):
         return f"{entry[name] / count:,.2f}"
     known, imports = _imports(kernels.KERNELS[entry["kernel"] or kernels.USUAL], entry["domain"].split("+"))
     kinds = ", ".join(f"{kind} {number / count:,.2f}" for kind, number in sorted(entry["kinds"].items(), key=lambda i: -i[1]))
-    guest = f"{entry['kernel'] or kernels.USUAL}, {entry['smp']} vCPU{'s' * (entry['smp'] > 1)}, heaps {'on' if entry['heaps'] else 'off'}"
-    cells = [entry["scenario"], entry["domain"], guest, f"{count:,} × {entry['unit']}, `{entry['policy']}`", each("crossings"), each("emulated"), kinds or "-",
-             each("records"), each("doorbells"), f"{known} of {imports}", str(entry["violations"] + entry["bad-records"])]
-    return "| " + " | ".join(cells) + " |\n"
+    return [entry["scenario"], entry["domain"], pages.guest(entry), pages.work(entry), each("crossings"), each("emulated"), kinds or "-",
+            each("records"), each("doorbells"), f"{known} of {imports}", str(entry["violations"] + entry["bad-records"])]
 
 
-def page():
-    """The table."""
-    noted = outcomes.all_figures()
-    rows = [noted[name] for name in table.scenarios() if name in noted]
-    commits = sorted({entry["tree"] for entry in rows})
-    return HEAD + "".join(_row(entry) for entry in rows) + f"\nCommits that were run: {', '.join(commits)}.\n"
-
-
-def chosen(names):
-    """The scenarios that isolate a driver that does its work; all of them without names."""
-    return table.select(names or [name for name in table.scenarios() if re.match(r"(guest-6\.1-)?isolated", name)])
-
-
-def run(names, jobs, keep):
-    """Runs scenarios, writes the page and prints it; returns the exit status."""
-    if not keep:
-        outcomes.FIGURES.unlink(missing_ok=True)
-    results = runner.Runner(chosen(names), jobs).run()
-    if not outcomes.all_figures():
-        raise Failed("no scenario printed figures")
-    PAGE.write_text(page())
-    print(page())
-    return 0 if ktap.good(results) else 1
+PAGE = pages.Page(paths.SOURCE / "docs" / "drivers.md", HEAD, _row, oracle=False, usual=r"(guest-6\.1-)?isolated")

@@ -66,3 +66,10 @@ def all_figures():
         return {}
     entries = [json.loads(line) for line in FIGURES.read_text().splitlines()]
     return {entry["scenario"]: entry for entry in entries}
+
+
+def forget_figures(scenarios):
+    """Forgets the figures of these."""
+    kept = [entry for name, entry in all_figures().items() if name not in scenarios]
+    FIGURES.parent.mkdir(parents=True, exist_ok=True)
+    FIGURES.write_text("".join(json.dumps(entry) + "\n" for entry in kept))
