@@ -152,20 +152,86 @@ def usb_disk_check(report, guest):
 KEYS = {"h": 35, "e": 18, "l": 38, "o": 24, "ret": 28}
 
 
-def input_host(_, guest):
+def type_keys(guest, keys):
     """Types."""
-    guest.wait_said("ready", 120)
-    for key in KEYS:
+    for key in keys:
         for down in (True, False):
             guest.qmp.command("input-send-event", events=[
                 {"type": "key", "data": {"down": down, "key": {"type": "qcode", "data": key}}}])
             time.sleep(0.1)
 
 
+def input_host(_, guest):
+    """Types."""
+    guest.wait_said("ready", 120)
+    type_keys(guest, KEYS)
+
+
 def input_check(report, guest):
     """Each key went down and up again, in this order."""
     expected = [struct.pack("<HHi", 1, code, down).hex() for code in KEYS.values() for down in (1, 0)]
     report.equal("keys", (guest.said("keys") or "").split(), expected)
+
+
+#: the sizes that a screen has, one after the other, and how often the picture changes in each of them
+MODES, FLIPS = ["640x480", "1024x768", "800x600", "1280x1024", "640x480"], 31
+
+
+def picture(width, height, number):
+    """What tools/draw.c draws, as red, green and blue."""
+    colours = b"".join(((number * 5000 + i) * 2654435761 >> 8 & 0xffffff).to_bytes(3, "big") for i in range(width + 3 * height))
+    return b"".join(colours[9 * y:9 * y + 3 * width] for y in range(height))
+
+
+def numbers(width, height):
+    """What comes of numbers, one a line, that are written to a framebuffer of four bytes a pixel: blue, green, red, nothing."""
+    text = "".join(f"{n}\n" for n in range(1, 700001)).encode()[:width * height * 4]
+    shown = bytearray(width * height * 3)
+    shown[0::3], shown[1::3], shown[2::3] = text[2::4], text[1::4], text[0::4]
+    return bytes(shown)
+
+
+def on_screen(guest):
+    """A copy of the screen: its width, its height, and its pixels as red, green and blue."""
+    path = "/tmp/screen.ppm"
+    guest.qmp.command("screendump", filename=path)
+    with open(path, "rb") as file:
+        kind, size, depth, pixels = file.read().split(b"\n", 3)
+    assert (kind, depth) == (b"P6", b"255"), (kind, depth)
+    return *(int(n) for n in size.split()), pixels
+
+
+def check_screen(report, guest, what, size, wanted):
+    """Whether the screen shows what it should; the console's framebuffer is copied a moment later."""
+    width, height = (int(n) for n in size.split("x"))
+    wanted = wanted(width, height)
+    end = time.monotonic() + 20
+    while (found := on_screen(guest)) != (width, height, wanted) and time.monotonic() < end:
+        time.sleep(0.5)
+    report.equal(f"{what}: size", found[:2], (width, height))
+    wrong = found[2] != wanted and [i // 3 for i in range(0, len(wanted), 3) if found[2][i:i + 3] != wanted[i:i + 3]]
+    report.check(f"{what}: each pixel", not wrong, wrong and f"{len(wrong)} pixels differ, the first at {wrong[0]}")
+
+
+def graphics_host(report, guest):
+    """Looks at each picture, then has the guest go on."""
+    for turn, mode in enumerate(MODES, 1):
+        drawn = wait_turn(guest, "drawn", turn)
+        report.equal(f"mode {turn}", drawn, f"{mode} {FLIPS % 2}")
+        if not drawn:
+            return
+        size, number = drawn.split(" ")
+        check_screen(report, guest, f"picture {turn}", size, lambda w, h, n=int(number): picture(w, h, n))
+        type_keys(guest, ["ret"])
+    check_screen(report, guest, "numbers", guest.wait_said("numbers", 120) or "0x0", numbers)
+    type_keys(guest, ["ret"])
+
+
+def graphics_check(report, guest):
+    """The driver has read what the monitor is."""
+    edid = bytes.fromhex(guest.said("edid") or "")
+    report.check("the monitor is QEMU's", b"QEMU Monitor" in edid and sum(edid[:128]) % 256 == 0, edid.hex())
+    report.equal("all pictures were drawn", guest.said("draw"), "0")
 
 
 WORKS = {
@@ -185,6 +251,8 @@ WORKS = {
                   (2 * len(KEYS), "event"), input_host, input_check),
     "ac97": Work("sound", lambda: sound_devices(48000, "AC97,audiodev=sound"), (132300 / 192000, "second"),
                  check=sound_check, options="chariot.rate=48000"),
+    "vga": Work("graphics", lambda: ["-device", "VGA"], (len(MODES) * (1 + FLIPS), "picture"), graphics_host, graphics_check,
+                f"chariot.pictures={FLIPS} chariot.modes={','.join(MODES)}"),
 }
 
 
