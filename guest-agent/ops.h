@@ -14,6 +14,7 @@
 
 #define CHARIOT_SLOTS		1024
 #define CHARIOT_SLOT_SIZE	16
+#define CHARIOT_SLOT_STACK	2	/* arguments beyond six: no operation has more */
 
 #ifndef __ASSEMBLY__
 #include <linux/atomic.h>

@@ -18,6 +18,7 @@ struct operations {
 	int (*other)(void);
 	int (*lent)(struct thing *thing);
 	long (*nothing_but_after)(long a, long b);
+	long (*wide)(long a, long b, long c, long d, long e, long f, long g, long h);
 };
 
 struct owner {
