@@ -82,11 +82,39 @@ void chariot_heap_grant_foreign(u16 domain, const void *obj, size_t size)
 		chariot_grant(domain, obj, size, CHARIOT_KIND_SLAB);
 }
 
+bool chariot_heap_slab(u16 domain, const void *obj)
+{
+	struct folio *folio;
+	phys_addr_t phys;
+
+	/* KFENCE's pages are never freed, and the next object in one is somebody else's. */
+	if (!heaps || is_kfence_address(obj))
+		return false;
+	folio = virt_to_folio(obj);
+	phys = PFN_PHYS(folio_pfn(folio));
+	/*
+	 * The folio holds nothing but this cache's objects, so a mark can only
+	 * be its grant; it cannot be freed while it holds @obj. Two CPUs that
+	 * both find no mark would leave two references: harmless, since the end
+	 * of a folio ends the grant whatever its count.
+	 */
+	if (!chariot_tracked(phys))
+		chariot_grant_phys(domain, phys, (unsigned long)folio_address(folio),
+				   folio_size(folio), CHARIOT_KIND_HEAP);
+	return true;
+}
+
+void chariot_heap_give(u16 domain, const void *obj, size_t size, gfp_t flags)
+{
+	if (chariot_heap_slab(domain, obj))
+		chariot_live_begin(domain, obj, size, flags);
+	else
+		chariot_grant(domain, obj, size, CHARIOT_KIND_SLAB);
+}
+
 void *chariot_heap_alloc(u16 domain, size_t size, gfp_t flags, int node)
 {
 	struct kmem_cache *cache = NULL;
-	struct folio *folio;
-	phys_addr_t phys;
 	void *obj;
 
 	if (!size)
@@ -102,22 +130,6 @@ void *chariot_heap_alloc(u16 domain, size_t size, gfp_t flags, int node)
 	obj = kmem_cache_alloc_node(cache, flags, node);
 	if (!obj)
 		return NULL;
-	/* KFENCE's pages are never freed, and the next object in one is somebody else's. */
-	if (is_kfence_address(obj)) {
-		chariot_grant(domain, obj, class_size(class_of(size)), CHARIOT_KIND_SLAB);
-		return obj;
-	}
-	folio = virt_to_folio(obj);
-	phys = PFN_PHYS(folio_pfn(folio));
-	/*
-	 * The folio holds nothing but this cache's objects, so a mark can only
-	 * be its grant; it cannot be freed while it holds @obj. Two CPUs that
-	 * both find no mark would leave two references: harmless, since the end
-	 * of a folio ends the grant whatever its count.
-	 */
-	if (!chariot_tracked(phys))
-		chariot_grant_phys(domain, phys, (unsigned long)folio_address(folio),
-				   folio_size(folio), CHARIOT_KIND_HEAP);
-	chariot_live_begin(domain, obj, class_size(class_of(size)), flags);
+	chariot_heap_give(domain, obj, class_size(class_of(size)), flags);
 	return obj;
 }

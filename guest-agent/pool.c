@@ -7,6 +7,7 @@
 #include <linux/xarray.h>
 #include <uapi/chariot_ring.h>
 
+#include "cache.h"
 #include "call.h"
 #include "pool.h"
 #include "track.h"
@@ -29,6 +30,8 @@ void chariot_mempool_grant(u16 domain, const mempool_t *pool, const void *object
 	if (object && pool->alloc == mempool_alloc_pages)
 		chariot_grant_pages(domain, (struct page *)object, (long)pool->pool_data,
 				    CHARIOT_KIND_PAGES);
+	else if (object && pool->alloc == mempool_alloc_slab)
+		chariot_cache_give(domain, pool->pool_data, object);
 	else
 		chariot_call_grant(domain, object, mempool_object(pool), CHARIOT_KIND_SLAB);
 }
