@@ -126,12 +126,28 @@ static struct copy *copy_of(u16 domain, const struct chariot_ops *type, const vo
 	return NULL;
 }
 
+/* Exchanges it if there is a copy already. */
+static bool exchange_known(u16 domain, const struct chariot_ops *type, const void **table)
+{
+	unsigned long flags;
+	struct copy *c;
+
+	raw_spin_lock_irqsave(&ops_lock, flags);
+	c = copy_of(domain, type, *table);
+	if (c)
+		WRITE_ONCE(*table, c->data);
+	raw_spin_unlock_irqrestore(&ops_lock, flags);
+	return c;
+}
+
 void chariot_ops_exchange(u16 domain, const struct chariot_ops *type, const void **table)
 {
 	struct copy *c, *new;
 	unsigned long flags;
 
 	if (!*table)
+		return;
+	if (exchange_known(domain, type, table))
 		return;
 	new = kmalloc(struct_size(new, data, 2 * type->size), GFP_ATOMIC);
 	raw_spin_lock_irqsave(&ops_lock, flags);

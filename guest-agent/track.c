@@ -255,6 +255,17 @@ void chariot_grant_pages(u16 domain, struct page *page, unsigned int order, u8 k
 	      kind, &rule, 1);
 }
 
+void chariot_grant_folio(u16 domain, struct folio *folio)
+{
+	const struct rule rules[] = {
+		{ &folio->flags, sizeof(folio->flags) },
+		{ &folio->_refcount, sizeof(folio->_refcount) },
+	};
+
+	grant(domain, PFN_PHYS(folio_pfn(folio)), (unsigned long)folio_address(folio),
+	      folio_size(folio), CHARIOT_KIND_PAGES, rules, ARRAY_SIZE(rules));
+}
+
 void chariot_grant_listed_page(u16 domain, struct page *page)
 {
 	const struct rule rules[] = {

@@ -13,6 +13,7 @@
 
 #include <linux/types.h>
 
+struct folio;
 struct page;
 struct seq_file;
 
@@ -37,6 +38,9 @@ void chariot_grant(u16 domain, const void *va, size_t len, u8 kind);
 
 /* Pages from the page allocator, with the reference counts that inlines touch. */
 void chariot_grant_pages(u16 domain, struct page *page, unsigned int order, u8 kind);
+
+/* A folio of the page cache, with the words of struct page that inlines touch. */
+void chariot_grant_folio(u16 domain, struct folio *folio);
 
 /* Of a page that the driver only keeps in a list: the field for that, and the reference count. */
 void chariot_grant_listed_page(u16 domain, struct page *page);
