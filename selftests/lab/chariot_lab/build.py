@@ -56,6 +56,7 @@ def lab(kernel):
         folder = image.guest_folder("guest", guest)
         _install(guest.image, folder / "vmlinuz")
         image.guest_initramfs(folder / "initrd", guest, agent(guest), tools=tools)
+    image.guest_filesystem(image.guest_folder("guest", kernels.usual()) / "ext4.raw")
 
 
 def guest_tools():

@@ -167,6 +167,16 @@ def guest_initramfs(to, kernel=None, agent=None, extra=(), tools=()):
     write_if_changed(to, archive.bytes())
 
 
+def guest_filesystem(to):
+    """A disk with an empty ext4 filesystem for lab guests: with a journal, which busybox cannot make."""
+    if to.exists():
+        return
+    making = to.with_suffix(".new")
+    making.unlink(missing_ok=True)
+    run_logged(["mke2fs", "-q", "-t", "ext4", "-b", "4096", making, "40M"], paths.LAB_BUILD / "mke2fs-guest.log", "mke2fs")
+    making.rename(to)
+
+
 def _image_key(kernel):
     made_of = [provision.tree_key("lab-host"), kernel.key, kernel.release,
                *HOST_MODULE_FOLDERS, "2"]
