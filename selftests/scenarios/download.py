@@ -30,7 +30,7 @@ def cost(guest, domain, work):
     counters = guest.info["counters"]
     return {"domain": domain, "policy": state["policy"], "kernel": guest.kernel, "smp": guest.smp, "heaps": guest.heaps,
             "units": work[0], "unit": work[1], "crossings": state["crossings-in"], "emulated": state["emulated"],
-            "violations": state["violations"],
+            "violations": state["violations"], "grants": state["grants-peak"], "granted": state["granted-bytes-peak"],
             "kinds": {entry["kind"]: entry["count"] for entry in state["emulated-by-kind"]},
             "records": counters["records"], "doorbells": counters["doorbells"],
             "bad-records": sum(counters["bad-records"].values())}

@@ -17,12 +17,14 @@ lab guest, policy as the table says, with work whose result is checked. No cell 
 - **guest**: the guest's kernel, number of virtual processors, private heaps on or off (the agent's `heaps`).
 - **crossings**: switches into the driver's view, for each unit of work; each is followed by one out of it.
 - **emulated**: writes of the driver's that KVM executed byte by byte, since the page is shared, for each unit; and to what memory.
+- **ACL**: the most ranges that were granted to the driver at a time, and the most memory, devices' included.
 - **records**, **doorbells**: what the agent told the host, for each unit.
 - **imports**: how many of the functions that the modules import have an entry in the [catalogue](agent.md).
+  No row uses a [profile](agent.md): what these drivers write is all in the catalogue.
 - **violations**: reported writes, and bad records of the ring. Anything but 0 fails the scenario.
 
-| scenario | domain | guest | work | crossings | emulated | to | records | doorbells | imports | violations |
-| --- | --- | --- | --- | ---: | ---: | --- | ---: | ---: | ---: | ---: |
+| scenario | domain | guest | work | crossings | emulated | to | ACL | records | doorbells | imports | violations |
+| --- | --- | --- | --- | ---: | ---: | --- | ---: | ---: | ---: | ---: | ---: |
 """
 
 
@@ -50,7 +52,7 @@ def _row(entry):
     known, imports = _imports(kernels.KERNELS[entry["kernel"] or kernels.USUAL], entry["domain"].split("+"))
     kinds = ", ".join(f"{kind} {number / count:,.2f}" for kind, number in sorted(entry["kinds"].items(), key=lambda i: -i[1]))
     return [entry["scenario"], entry["domain"], pages.guest(entry), pages.work(entry), each("crossings"), each("emulated"), kinds or "-",
-            each("records"), each("doorbells"), f"{known} of {imports}", str(entry["violations"] + entry["bad-records"])]
+            f"{entry['grants']:,}, {entry['granted'] / 1024:,.0f} KiB", each("records"), each("doorbells"), f"{known} of {imports}", str(entry["violations"] + entry["bad-records"])]
 
 
 PAGE = pages.Page(paths.SOURCE / "docs" / "drivers.md", HEAD, _row, oracle=False, usual=r"(guest-6\.1-)?isolated")
