@@ -14,18 +14,18 @@ import time
 from balloon import MIB, memory, resize
 from download import check_isolated
 from report import Report
-from single import check_nothing_left, domain_of, single_guest, single_options
+from single import check_lived, check_nothing_left, domain_of, single_guest, single_options
 
 
 class Work:
     """
-    A kind of work: the guest's script for it, QEMU's words for the device, units of work, for the cost of one, and options for
-    the script.
+    A kind of work: the guest's script for it, QEMU's words for the device, units of work, for the cost of one, and what makes options
+    for the script.
 
     host(report, guest): what the host does meanwhile. check(report, guest): whether the result is right, after the guest's end.
     """
 
-    def __init__(self, script, devices, units, host=None, check=None, options=""):  # pylint: disable=too-many-arguments
+    def __init__(self, script, devices, units, host=None, check=None, options=str):  # pylint: disable=too-many-arguments
         self.script, self.devices, self.units = script, devices, units
         self.host, self.check, self.options = host, check, options
 
@@ -130,8 +130,14 @@ def usb_disk(controller):
     with open(STICK, "wb") as file:
         file.write(os.urandom(2 * MIB))
     shutil.copy(STICK, f"{STICK}.before")
-    return ["-drive", f"if=none,id=stick,format=raw,file={STICK}", "-device", f"{controller},id=usb",
-            "-device", "usb-storage,bus=usb.0,drive=stick"]
+    return ["-blockdev", f"driver=raw,node-name=disk,file.driver=file,file.filename={STICK}", "-device", f"{controller},id=driven",
+            "-device", "usb-storage,id=stick,bus=driven.0,drive=disk"]
+
+
+def stick_sum():
+    """What the guest is to know of the disk: the checksum of the first half MiB."""
+    with open(STICK, "rb") as file:
+        return f"chariot.sum={hashlib.sha256(file.read(MIB // 2)).hexdigest()}"
 
 
 def usb_disk_check(report, guest):
@@ -236,24 +242,39 @@ def graphics_check(report, guest):
 
 WORKS = {
     "rng": Work("rng", lambda: ["-object", f"rng-random,id=rng,filename={rng_source()}",
-                                "-device", "virtio-rng-pci,rng=rng"], (128, "64 bytes"), check=rng_check),
-    "watchdog": Work("watchdog", lambda: ["-device", "i6300esb", "-action", "watchdog=none"], (4, "ping"),
+                                "-device", "virtio-rng-pci,id=driven,rng=rng"], (128, "64 bytes"), check=rng_check),
+    "watchdog": Work("watchdog", lambda: ["-device", "i6300esb,id=driven", "-action", "watchdog=none"], (4, "ping"),
                      watchdog_host, watchdog_check),
-    "balloon": Work("balloon", lambda: ["-device", "virtio-balloon-pci"], (4 * SMALLER * 256, "page in or out"),
+    "balloon": Work("balloon", lambda: ["-device", "virtio-balloon-pci,id=driven"], (4 * SMALLER * 256, "page in or out"),
                     balloon_host, balloon_check),
     "dummy": Work("dummy", lambda: [], (200, "packet"), check=dummy_check),
-    "es1370": Work("sound", lambda: sound_devices(11025, "ES1370,audiodev=sound"), (3, "second"),
-                   check=sound_check, options="chariot.rate=11025"),
-    "uhci": Work("usbdisk", lambda: usb_disk("piix3-usb-uhci"), (3, "MiB"), check=usb_disk_check),
-    "ehci": Work("usbdisk", lambda: usb_disk("usb-ehci"), (3, "MiB"), check=usb_disk_check),
-    "xhci": Work("usbdisk", lambda: usb_disk("qemu-xhci"), (3, "MiB"), check=usb_disk_check),
-    "input": Work("input", lambda: ["-device", "piix3-usb-uhci,id=usb", "-device", "usb-kbd,bus=usb.0"],
+    "es1370": Work("sound", lambda: sound_devices(11025, "ES1370,id=driven,audiodev=sound"), (3, "second"),
+                   check=sound_check, options=lambda: "chariot.rate=11025"),
+    "uhci": Work("usbdisk", lambda: usb_disk("piix3-usb-uhci"), (3, "MiB"), check=usb_disk_check, options=stick_sum),
+    "ehci": Work("usbdisk", lambda: usb_disk("usb-ehci"), (3, "MiB"), check=usb_disk_check, options=stick_sum),
+    "xhci": Work("usbdisk", lambda: usb_disk("qemu-xhci"), (3, "MiB"), check=usb_disk_check, options=stick_sum),
+    "input": Work("input", lambda: ["-device", "piix3-usb-uhci,id=usb", "-device", "usb-kbd,id=driven,bus=usb.0"],
                   (2 * len(KEYS), "event"), input_host, input_check),
-    "ac97": Work("sound", lambda: sound_devices(48000, "AC97,audiodev=sound"), (132300 / 192000, "second"),
-                 check=sound_check, options="chariot.rate=48000"),
+    "ac97": Work("sound", lambda: sound_devices(48000, "AC97,id=driven,audiodev=sound"), (132300 / 192000, "second"),
+                 check=sound_check, options=lambda: "chariot.rate=48000"),
     "vga": Work("graphics", lambda: ["-device", "VGA"], (len(MODES) * (1 + FLIPS), "picture"), graphics_host, graphics_check,
-                f"chariot.pictures={FLIPS} chariot.modes={','.join(MODES)}"),
+                lambda: f"chariot.pictures={FLIPS} chariot.modes={','.join(MODES)}"),
 }
+
+
+def check_worked(report, guest, args, work):
+    """Does the host's part of the work, and checks what came of it; returns how much of it there was."""
+    if work.host:
+        work.host(report, guest)
+    report.check("guest runs to its end", guest.wait_end(args.seconds), f"it said: {guest.messages()}")
+    said = guest.messages()
+    for driver in args.driver:
+        report.equal(f"{driver} loads", said.count(f"{driver} 0"), args.rounds)
+    if work.check:
+        work.check(report, guest)
+    report.equal("unloaded", said.count("unloaded 0"), args.rounds)
+    report.note(f"{guest.seconds:.1f} s, {guest.exits.get('exits')} exits")
+    return args.rounds * work.units[0], work.units[1]
 
 
 def main():
@@ -268,21 +289,17 @@ def main():
     args = parser.parse_args()
     report = Report()
     work = WORKS[args.work]
-    options = [f"chariot.work={work.script} {work.options}", *(f"chariot.driver={name}" for name in args.driver),
+    devices = work.devices()
+    options = [f"chariot.work={work.script} {work.options()}", *(f"chariot.driver={name}" for name in args.driver),
                *(f"chariot.other={name}" for name in args.other), *(f"chariot.with={p}" for p in args.parameters)]
-    with single_guest(report, args, "device", options, devices=work.devices()) as guest:
-        if work.host:
-            work.host(report, guest)
-        report.check("guest runs to its end", guest.wait_end(args.seconds), f"it said: {guest.messages()}")
-        said = guest.messages()
-        for driver in args.driver:
-            report.equal(f"{driver} loads", said.count(f"{driver} 0"), args.rounds)
-        if work.check:
-            work.check(report, guest)
-        report.equal("unloaded", said.count("unloaded 0"), args.rounds)
-        report.note(f"{guest.seconds:.1f} s, {guest.exits.get('exits')} exits")
+    with single_guest(report, args, "device", options, devices=devices) as guest:
+        if args.life:
+            units = check_lived(report, guest, args, {"keys": lambda *_: type_keys(guest, KEYS),
+                                                      "memory": lambda mib: guest.qmp.command("balloon", value=int(mib) * MIB)})
+        else:
+            units = check_worked(report, guest, args, work)
         if args.chariot is not None:
-            check_isolated(report, guest, domain_of(args), (args.rounds * work.units[0], work.units[1]), args.oracle)
+            check_isolated(report, guest, domain_of(args), units, args.oracle)
             check_nothing_left(report, guest, domain_of(args))
     report.done()
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from download import check_isolated
 from report import Report
-from single import check_nothing_left, domain_of, single_guest, single_options
+from single import check_lived, check_nothing_left, domain_of, single_guest, single_options
 
 MIB = 1 << 20
 SECTOR = 512
@@ -87,13 +87,13 @@ class Disk:
 
 
 DISKS = {disk.driver: disk for disk in [
-    Disk("virtio_blk", "virtio_blk", "vda", ["virtio-blk-pci,drive=disk"]),
-    Disk("nvme", "nvme_core+nvme", "nvme0n1", ["nvme,drive=disk,serial=chariot"]),
-    Disk("ahci", "libata+libahci+ahci", "sda", ["ahci,id=bus", "ide-hd,bus=bus.0,drive=disk"], ("sd_mod",)),
-    Disk("virtio_scsi", "virtio_scsi", "sda", ["virtio-scsi-pci", "scsi-hd,drive=disk"], ("sd_mod",)),
+    Disk("virtio_blk", "virtio_blk", "vda", ["virtio-blk-pci,id=driven,drive=disk"]),
+    Disk("nvme", "nvme_core+nvme", "nvme0n1", ["nvme,id=driven,drive=disk,serial=chariot"]),
+    Disk("ahci", "libata+libahci+ahci", "sda", ["ahci,id=driven", "ide-hd,bus=driven.0,drive=disk"], ("sd_mod",)),
+    Disk("virtio_scsi", "virtio_scsi", "sda", ["virtio-scsi-pci,id=driven", "scsi-hd,bus=driven.0,drive=disk"], ("sd_mod",)),
     # With or without Chariot, it crashes when it aborts what QEMU's device reports as an error, and the kernel warns for
     # minutes of memory that it frees with interrupts off when it is unloaded.
-    Disk("sym53c8xx", "sym53c8xx", "sda", ["lsi53c895a", "scsi-hd,drive=disk"], ("sd_mod",), errors=False, warns=True),
+    Disk("sym53c8xx", "sym53c8xx", "sda", ["lsi53c895a,id=driven", "scsi-hd,bus=driven.0,drive=disk"], ("sd_mod",), errors=False, warns=True),
     Disk("sdhci_pci", "sdhci+sdhci_pci", "mmcblk0", ["sdhci-pci", "sd-card,drive=disk"], ("mmc_block",), errors=False),
 ]}
 
@@ -133,14 +133,20 @@ def main():
     report = Report()
     image = Image("/run/disk.raw", args.mib)
     image.make()
-    with single_guest(report, args, "disk", [disk.options()], devices=disk.words(image)) as guest:
-        report.check("guest runs to its end", guest.wait_end(args.seconds), f"it said: {guest.messages()}")
-        check_work(report, guest, disk, image, args.rounds)
-        report.note(f"{guest.seconds:.1f} s, {guest.exits.get('exits')} exits, {guest.said('requests')} requests read and written, "
-                    f"{int(guest.said('transferred') or 0) * SECTOR / MIB:.1f} MiB")
-        if args.chariot is not None:
+    start = image.parts[0][0]
+    known = f"chariot.sum={hashlib.sha256(image.content[start:start + MIB // 2]).hexdigest()}"
+    with single_guest(report, args, "disk", [disk.options(), known], devices=disk.words(image)) as guest:
+        if args.life:
+            units = check_lived(report, guest, args)
+        else:
+            report.check("guest runs to its end", guest.wait_end(args.seconds), f"it said: {guest.messages()}")
+            check_work(report, guest, disk, image, args.rounds)
+            report.note(f"{guest.seconds:.1f} s, {guest.exits.get('exits')} exits, {guest.said('requests')} requests read and "
+                        f"written, {int(guest.said('transferred') or 0) * SECTOR / MIB:.1f} MiB")
             requests = [sum(map(int, line.split()[1:])) for line in guest.messages() if line.startswith("requests ")]
-            check_isolated(report, guest, domain_of(args), (sum(requests) or 1, "request"), args.oracle)
+            units = sum(requests) or 1, "request"
+        if args.chariot is not None:
+            check_isolated(report, guest, domain_of(args), units, args.oracle)
             check_nothing_left(report, guest, domain_of(args))
     report.done()
 

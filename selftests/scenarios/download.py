@@ -9,7 +9,7 @@ import argparse
 import labguest
 import oracle
 from report import Report
-from single import check_nothing_left, domain_of, single_guest, single_options
+from single import check_lived, check_nothing_left, domain_of, single_guest, single_options
 
 #: QEMU's devices, where they have other names than their drivers
 DEVICES = {"8139cp": "rtl8139", "pcnet32": "pcnet", "virtio_net": "virtio-net-pci"}
@@ -78,28 +78,32 @@ def main():
     """Reads the options and runs one guest."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--driver", default="e1000")
-    parser.add_argument("--mib", type=int, default=32, help="size of the file")
+    parser.add_argument("--mib", type=float, default=32, help="size of the file")
     parser.add_argument("--upload", type=int, default=0, help="MiB that the guest sends afterwards")
     parser.add_argument("--faulty", help="take the driver from /lab/extra/<this>; what it does is for the oracle to judge")
     single_options(parser)
     args = parser.parse_args()
     report = Report()
+    args.mib = int(args.mib) if args.mib >= 1 else args.mib
     expected = labguest.server(args.mib)
-    options = [f"chariot.driver={args.driver}"]
-    if args.upload:
+    options = [f"chariot.driver={args.driver} chariot.sum={expected}"]
+    if args.upload or args.life:
         labguest.sink()
         options.append(f"chariot.upload={args.upload}")
     with single_guest(report, args, "download", options, mib=args.mib, extra=args.faulty,
-                      network=DEVICES.get(args.driver, args.driver)) as guest:
-        check_download(report, guest, expected, args.seconds, args.driver)
-        check_rounds(report, guest, args, expected)
+                      network=f"{DEVICES.get(args.driver, args.driver)},id=driven") as guest:
+        if args.life:
+            units = check_lived(report, guest, args)
+        else:
+            check_download(report, guest, expected, args.seconds, args.driver)
+            check_rounds(report, guest, args, expected)
+            units = args.rounds * (args.mib + args.upload), "MiB"
         if args.chariot is not None:
-            work = args.rounds * (args.mib + args.upload), "MiB"
             if args.faulty:
-                oracle.leave_facts(report, guest, cost(guest, domain_of(args), work), args.oracle, args.faulty)
+                oracle.leave_facts(report, guest, cost(guest, domain_of(args), units), args.oracle, args.faulty)
             else:
-                check_isolated(report, guest, domain_of(args), work, args.oracle)
-            if args.rounds > 1:
+                check_isolated(report, guest, domain_of(args), units, args.oracle)
+            if args.life or args.rounds > 1:
                 check_nothing_left(report, guest, domain_of(args))
     report.done()
 

@@ -55,7 +55,7 @@ def unload_host_module():
 
 
 def server(mib=32):
-    """Serves a file of that many MiB of random bytes to lab guests, as /<mib>; returns its SHA-256."""
+    """Serves a file of that many MiB (or of a part of one) of random bytes to lab guests, as /<mib>; returns its SHA-256."""
     root = "/run/www"
     path = f"{root}/{mib}"
     if not os.path.exists(root):
@@ -63,7 +63,7 @@ def server(mib=32):
         run("busybox", "httpd", "-p", f"127.0.0.1:{PORT}", "-h", root)
     if not os.path.exists(path):
         with open(path, "wb") as file:
-            file.write(os.urandom(mib << 20))
+            file.write(os.urandom(int(mib * (1 << 20))))
     with open(path, "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
@@ -230,7 +230,7 @@ class Guest:
         with open(f"qemu-{self.name}.log", "a", encoding="utf-8") as log:
             log.write(f"ended by {reason}\n")
             if reason == "guest-reset":
-                log.write(self.qmp.command("human-monitor-command", **{"command-line": "info registers -a"}))
+                log.write(self.hmp("info registers -a"))
 
     def measure(self):
         """Reads KVM's counters, and Chariot's where the device is there."""
@@ -254,6 +254,10 @@ class Guest:
             except Exception:  # pylint: disable=broad-except
                 self.process.kill()
         self.process.wait()
+
+    def hmp(self, line):
+        """Gives QEMU a command for people; returns what it says, which is nothing if all is well."""
+        return self.qmp.command("human-monitor-command", **{"command-line": line})
 
     def violations(self):
         """The violations that QEMU reported by events."""

@@ -6,6 +6,7 @@ from contextlib import contextmanager
 
 import labguest
 import oracle
+from life import Hands, check_life, life_option
 
 #: counters of the agent's that are 0 when no driver is isolated any more
 NOTHING = ("grants_live", "slots_used", "grants_refused", "slots_refused", "records_lost")
@@ -17,6 +18,7 @@ def single_options(parser):
     parser.add_argument("--chariot", help="options of the device; without: no device")
     parser.add_argument("--seconds", type=int, default=240)
     parser.add_argument("--rounds", type=int, default=1, help="load the driver, let it work and unload it so often")
+    life_option(parser)
     parser.add_argument("--options", default="", help="more words for the guest's kernel")
     labguest.kernel_option(parser)
     oracle.option(parser)
@@ -26,6 +28,8 @@ def single_options(parser):
 def single_guest(report, args, scenario, options, **words):
     """The lab guest that the options ask for; words are more arguments of labguest.Guest."""
     options = [*options, args.options, f"chariot.rounds={args.rounds}", oracle.words(args)]
+    if args.life:
+        options.append(f"chariot.life={args.life}")
     if args.chariot is not None:
         report.check("host module loads", labguest.load_host_module())
         options.append("chariot.agent=1")
@@ -34,6 +38,16 @@ def single_guest(report, args, scenario, options, **words):
         yield guest
     if args.chariot is not None:
         report.check("host module unloads", labguest.unload_host_module())
+
+
+def check_lived(report, guest, args, actions=None):
+    """Does what a guest asks for whose driver's life --life told, and checks what became of it; returns how often it was at work."""
+    report.check("guest runs to its end", Hands(guest, actions).serve(args.seconds), f"it said: {guest.messages()}")
+    for line in guest.messages():
+        if line.split(" ")[0] in ("mtu", "full", "ethops"):
+            report.note(line)
+    report.note(f"{guest.seconds:.1f} s, {guest.exits.get('exits')} exits")
+    return check_life(report, guest, args.life), "check"
 
 
 def domain_of(args):
