@@ -234,4 +234,22 @@ static inline struct queue_limits *chariot_open_limits(struct gendisk *disk)
 /* Whether a driver's queue_rqs() notes in its queue's tags which request has one. */
 #define CHARIOT_TAGS_NOTED	(LINUX_VERSION_CODE < KERNEL_VERSION(6, 12, 0))
 
+/* Where a filesystem notes whose its block device is: 6.1 only. NULL: no such thing. */
+
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 12, 0)
+
+static inline void *chariot_bdev_super(const struct super_block *sb)
+{
+	return NULL;
+}
+
+#else
+
+static inline void *chariot_bdev_super(const struct super_block *sb)
+{
+	return sb->s_bdev ? &sb->s_bdev->bd_super : NULL;
+}
+
+#endif
+
 #endif /* CHARIOT_COMPAT_H */
