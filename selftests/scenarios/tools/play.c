@@ -12,6 +12,8 @@
 #include <sys/soundcard.h>
 #include <unistd.h>
 
+static int lead;	/* bytes to be written before anything is played */
+
 static void set(int fd, unsigned long request, const char *what, int value)
 {
 	int got = value;
@@ -30,11 +32,25 @@ static void louder(int mixer, unsigned long request)
 	ioctl(mixer, request, &full);
 }
 
+static void trigger(int fd, int on)
+{
+	if (ioctl(fd, SNDCTL_DSP_SETTRIGGER, &on)) {
+		perror("play: trigger");
+		exit(1);
+	}
+}
+
 static void play(int fd, const char *buf, ssize_t n)
 {
 	if (write(fd, buf, n) != n) {
 		perror("play: write");
 		exit(1);
+	}
+	/* It begins when the next write could not be taken any more. */
+	if (lead > 0) {
+		lead -= n;
+		if (lead <= 0)
+			trigger(fd, PCM_ENABLE_OUTPUT);
 	}
 }
 
@@ -44,6 +60,7 @@ int main(int argc, char **argv)
 	ssize_t n;
 	int fragments = 16 << 16 | 12;
 	int fd, mixer, left;
+	audio_buf_info space;
 
 	if (argc != 2)
 		return 2;
@@ -62,11 +79,20 @@ int main(int argc, char **argv)
 	set(fd, SNDCTL_DSP_SETFMT, "format", AFMT_S16_LE);
 	set(fd, SNDCTL_DSP_CHANNELS, "channels", 2);
 	set(fd, SNDCTL_DSP_SPEED, "rate", atoi(argv[1]));
+	trigger(fd, 0);
+	if (ioctl(fd, SNDCTL_DSP_GETOSPACE, &space)) {
+		perror("play: space");
+		return 1;
+	}
+	lead = space.bytes - sizeof(buf);
 	while ((n = read(0, buf, sizeof(buf))) > 0)
 		play(fd, buf, n);
-	/* A device that is stopped drops what it has not passed on yet: let that be silence. */
+	/*
+	 * A device that is stopped drops what it has not passed on yet, and one that
+	 * is stopped too late plays what was in its buffer before: let that be silence.
+	 */
 	memset(buf, 0, sizeof(buf));
-	for (left = atoi(argv[1]); left > 0; left -= sizeof(buf))
+	for (left = space.fragstotal * space.fragsize; left > 0; left -= sizeof(buf))
 		play(fd, buf, sizeof(buf));
 	if (ioctl(fd, SNDCTL_DSP_SYNC, NULL)) {
 		perror("play: sync");
