@@ -82,8 +82,12 @@ static void queue_parts(u16 domain, struct request_queue *q,
 
 	if (!CHARIOT_TAGS_NOTED)
 		return;
-	queue_for_each_hw_ctx(q, hctx, i)
-		field(domain, hctx->tags->rqs, hctx->tags->nr_tags * sizeof(*hctx->tags->rqs));
+	queue_for_each_hw_ctx(q, hctx, i) {
+		/* One that no processor uses has none. */
+		if (hctx->tags)
+			field(domain, hctx->tags->rqs,
+			      hctx->tags->nr_tags * sizeof(*hctx->tags->rqs));
+	}
 }
 
 struct request_queue *chariot_requests_give(u16 domain, chariot_rq_list *list)

@@ -3,9 +3,11 @@
  * Filesystems: superblocks, pages of files, buffers. The kernel and the filesystem share them for
  * as long as they exist, so grants end where they are freed.
  */
+#include <linux/bio.h>
 #include <linux/bitops.h>
 #include <linux/buffer_head.h>
 #include <linux/fs.h>
+#include <linux/io.h>
 #include <linux/list.h>
 #include <linux/mm.h>
 #include <linux/pagemap.h>
@@ -17,6 +19,7 @@
 #include <uapi/chariot_ring.h>
 
 #include "agent.h"
+#include "call.h"
 #include "fs.h"
 #include "memory.h"
 #include "ops.h"
@@ -92,6 +95,27 @@ void chariot_xattrs_free(const void *handlers)
 	kfree(found);
 }
 
+/* What begins there may be an object of the driver's own, with a bio as its first member. */
+static bool given(u16 domain, const struct bio *bio)
+{
+	size_t size;
+
+	return (chariot_held(domain, virt_to_phys((void *)bio), &size) &
+		BIT(CHARIOT_KIND_OBJECT)) && size == sizeof(*bio);
+}
+
+void chariot_bio_take(u16 domain, const struct bio *bio)
+{
+	if (given(domain, bio))
+		chariot_call_release(domain, bio, sizeof(*bio));
+}
+
+void chariot_bio_put(u16 domain, struct bio *bio)
+{
+	if (!bio_flagged(bio, BIO_REFFED) || atomic_read(&bio->__bi_cnt) == 1)
+		chariot_bio_take(domain, bio);
+}
+
 void chariot_readahead_give(u16 domain, struct readahead_control *rac)
 {
 	XA_STATE(xas, &rac->mapping->i_pages, readahead_index(rac));
@@ -112,13 +136,13 @@ void chariot_folio_buffers_give(u16 domain, struct folio *folio)
 	if (!head)
 		return;
 	do {
-		chariot_grant(domain, bh, sizeof(*bh), CHARIOT_KIND_OBJECT);
+		chariot_grant_cached(domain, bh, sizeof(*bh));
 		bh = bh->b_this_page;
 	} while (bh != head);
 }
 
 void chariot_buffer_give(u16 domain, struct buffer_head *bh)
 {
-	chariot_grant(domain, bh, sizeof(*bh), CHARIOT_KIND_OBJECT);
-	chariot_grant(domain, bh->b_data, bh->b_size, CHARIOT_KIND_OBJECT);
+	chariot_grant_cached(domain, bh, sizeof(*bh));
+	chariot_grant_cached(domain, bh->b_data, bh->b_size);
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * What the catalogue says of filesystems and cannot say by itself. What may be called where
- * the functions may be called that the catalogue names.
+ * What the catalogue says of filesystems and cannot say by itself. Any context but NMI, except
+ * chariot_xattrs_exchange(), which sleeps.
  */
 #ifndef CHARIOT_FS_H
 #define CHARIOT_FS_H
@@ -9,6 +9,7 @@
 #include <linux/module.h>
 #include <linux/types.h>
 
+struct bio;
 struct buffer_head;
 struct chariot_ops;
 struct folio;
@@ -34,6 +35,13 @@ void chariot_super_give(u16 domain, struct super_block *sb);
  */
 void chariot_xattrs_exchange(u16 domain, struct super_block *sb, const struct chariot_ops *type);
 void chariot_xattrs_free(const void *handlers);
+
+/*
+ * The filesystem passes a bio on; puts a reference to it, the last one maybe: it may
+ * go back to a pool of the kernel's then, which no tracepoint tells.
+ */
+void chariot_bio_take(u16 domain, const struct bio *bio);
+void chariot_bio_put(u16 domain, struct bio *bio);
 
 /* The pages that are to be read ahead. */
 void chariot_readahead_give(u16 domain, struct readahead_control *rac);

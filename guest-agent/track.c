@@ -59,16 +59,19 @@ static unsigned long *filter;		/* by pfn */
 static unsigned long filter_pfns;
 
 static struct hlist_head pool;
+static unsigned int pool_left;
+static unsigned int pool_reserve;	/* not for what a filesystem caches */
 static DEFINE_RAW_SPINLOCK(pool_lock);	/* inside a bucket's lock */
 
 struct chariot_track_stats chariot_track_stats;
 
-static struct track *pool_get(void)
+static struct track *pool_get(bool cached)
 {
 	struct track *t = NULL;
 
 	raw_spin_lock(&pool_lock);
-	if (pool.first) {
+	if (pool.first && (!cached || pool_left > pool_reserve)) {
+		pool_left--;
 		t = hlist_entry(pool.first, struct track, node);
 		hlist_del(&t->node);
 	}
@@ -79,6 +82,7 @@ static struct track *pool_get(void)
 static void pool_put(struct track *t)
 {
 	raw_spin_lock(&pool_lock);
+	pool_left++;
 	hlist_add_head(&t->node, &pool);
 	raw_spin_unlock(&pool_lock);
 }
@@ -177,7 +181,7 @@ static bool grant_covered(u16 domain, phys_addr_t phys)
 }
 
 static bool grant(u16 domain, phys_addr_t phys, u64 va, size_t len, u8 kind,
-		  const struct rule *rules, unsigned int nr_rules)
+		  const struct rule *rules, unsigned int nr_rules, bool cached)
 {
 	struct track_bucket *b = bucket_of(phys);
 	unsigned long flags;
@@ -195,7 +199,7 @@ static bool grant(u16 domain, phys_addr_t phys, u64 va, size_t len, u8 kind,
 		t->refs++;
 		goto out;
 	}
-	t = pool_get();
+	t = pool_get(cached);
 	if (!t) {
 		atomic64_inc(&chariot_track_stats.exhausted);
 		goto out;
@@ -219,12 +223,14 @@ static bool grant(u16 domain, phys_addr_t phys, u64 va, size_t len, u8 kind,
 	atomic64_inc(&chariot_track_stats.grants);
 out:
 	raw_spin_unlock_irqrestore(&b->lock, flags);
+	if (!t)
+		pr_warn_once("more is granted than max_grants allows: drivers will be reported for writing to their own memory\n");
 	return t;
 }
 
 bool chariot_grant_phys(u16 domain, phys_addr_t phys, u64 va, size_t len, u8 kind)
 {
-	return grant(domain, phys, va, len, kind, NULL, 0);
+	return grant(domain, phys, va, len, kind, NULL, 0, false);
 }
 
 /*
@@ -236,13 +242,15 @@ void chariot_grant(u16 domain, const void *va, size_t len, u8 kind)
 	const void *end = va + len;
 
 	if (virt_addr_valid(va)) {
-		grant(domain, virt_to_phys((void *)va), (unsigned long)va, len, kind, NULL, 0);
+		grant(domain, virt_to_phys((void *)va), (unsigned long)va, len, kind, NULL, 0,
+		      false);
 		return;
 	}
 	while (va < end) {
 		size_t n = min_t(size_t, end - va, PAGE_SIZE - offset_in_page(va));
 
-		grant(domain, slow_virt_to_phys((void *)va), (unsigned long)va, n, kind, NULL, 0);
+		grant(domain, slow_virt_to_phys((void *)va), (unsigned long)va, n, kind, NULL, 0,
+		      false);
 		va += n;
 	}
 }
@@ -252,7 +260,7 @@ void chariot_grant_pages(u16 domain, struct page *page, unsigned int order, u8 k
 	const struct rule rule = { &page->_refcount, sizeof(page->_refcount) };
 
 	grant(domain, page_to_phys(page), (unsigned long)page_address(page), PAGE_SIZE << order,
-	      kind, &rule, 1);
+	      kind, &rule, 1, false);
 }
 
 void chariot_grant_folio(u16 domain, struct folio *folio)
@@ -263,7 +271,13 @@ void chariot_grant_folio(u16 domain, struct folio *folio)
 	};
 
 	grant(domain, PFN_PHYS(folio_pfn(folio)), (unsigned long)folio_address(folio),
-	      folio_size(folio), CHARIOT_KIND_PAGES, rules, ARRAY_SIZE(rules));
+	      folio_size(folio), CHARIOT_KIND_PAGES, rules, ARRAY_SIZE(rules), true);
+}
+
+void chariot_grant_cached(u16 domain, const void *va, size_t len)
+{
+	grant(domain, virt_to_phys((void *)va), (unsigned long)va, len, CHARIOT_KIND_OBJECT,
+	      NULL, 0, true);
 }
 
 void chariot_grant_listed_page(u16 domain, struct page *page)
@@ -273,7 +287,8 @@ void chariot_grant_listed_page(u16 domain, struct page *page)
 		{ &page->lru, sizeof(page->lru) },
 	};
 
-	grant(domain, page_to_phys(page), 0, 0, CHARIOT_KIND_RULE, rules, ARRAY_SIZE(rules));
+	grant(domain, page_to_phys(page), 0, 0, CHARIOT_KIND_RULE, rules, ARRAY_SIZE(rules),
+	      false);
 }
 
 u32 chariot_held(u16 domain, phys_addr_t phys, size_t *size)
@@ -498,6 +513,8 @@ int chariot_track_init(unsigned int max_grants)
 		raw_spin_lock_init(&buckets[i].lock);
 	for (i = 0; i < max_grants; i++)
 		hlist_add_head(&entries[i].node, &pool);
+	pool_left = max_grants;
+	pool_reserve = max_grants / 8;
 	for_each_kernel_tracepoint(probe_register, &found);
 	if (found == ARRAY_SIZE(probes))
 		return 0;

@@ -39,8 +39,13 @@ void chariot_grant(u16 domain, const void *va, size_t len, u8 kind);
 /* Pages from the page allocator, with the reference counts that inlines touch. */
 void chariot_grant_pages(u16 domain, struct page *page, unsigned int order, u8 kind);
 
-/* A folio of the page cache, with the words of struct page that inlines touch. */
+/*
+ * A folio of the page cache, with the words of struct page that inlines touch;
+ * another object that a filesystem caches, in the linear map. Neither takes the
+ * last of the grants: a full cache must not keep other domains from their memory.
+ */
 void chariot_grant_folio(u16 domain, struct folio *folio);
+void chariot_grant_cached(u16 domain, const void *va, size_t len);
 
 /* Of a page that the driver only keeps in a list: the field for that, and the reference count. */
 void chariot_grant_listed_page(u16 domain, struct page *page);
