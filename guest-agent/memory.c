@@ -12,6 +12,7 @@
 #include <linux/string.h>
 #include <linux/vmalloc.h>
 
+#include "cache.h"
 #include "heap.h"
 #include "memory.h"
 #include "ring.h"
@@ -116,7 +117,7 @@ int chariot_devm_kfree(struct device *dev, const void *p)
 void chariot_bulk_grant(u16 domain, struct kmem_cache *cache, int n, void **objects)
 {
 	for (; n > 0; n--, objects++)
-		chariot_grant(domain, *objects, kmem_cache_size(cache), CHARIOT_KIND_SLAB);
+		chariot_cache_give(domain, cache, *objects);
 }
 
 void chariot_bulk_release(u16 domain, size_t n, void **objects)
