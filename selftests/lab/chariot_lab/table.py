@@ -36,7 +36,7 @@ class Scenario:
     """
     One run of a command in a lab host. Its output is KTAP. mode: see machine.py; none: as whoever runs it says.
 
-    oracle: in a lab host of its own, whose log is judged afterwards. variants: on other lab guests, too.
+    oracle: in a lab host of its own, whose log is judged afterwards. variants: on other lab guests, too, in these targets.
     """
 
     name: str
@@ -49,12 +49,12 @@ class Scenario:
     mode: str = ""
     kernel: str = ""
     oracle: bool = False
-    variants: bool = False
+    variants: list | None = None
 
     def other_guests(self):
         """The same with other lab guests, by name."""
         result = {}
-        for kernel_name, words in VARIANTS if self.variants else ():
+        for kernel_name, words in VARIANTS if self.variants is not None else ():
             options = "".join(option for word, option in OPTIONS.items() if word in words)
             if kernel_name:
                 options += f" --guest-kernel {kernel_name}"
@@ -62,7 +62,7 @@ class Scenario:
                      for need in self.needs]
             name = f"guest-{kernel_name}-" * bool(kernel_name) + self.name + words
             result[name] = replace(self, name=name, command=self.command + options, seconds=self.seconds + 200, needs=needs,
-                                   about=f"{self.name} with{options}", runs=[], variants=False)
+                                   about=f"{self.name} with{options}", runs=self.variants, variants=None)
         return result
 
     def missing(self, kernel_name=kernels.USUAL):
