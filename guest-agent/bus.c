@@ -43,6 +43,9 @@ static const struct bus_field pci_fields[] = {
 	/* dev_pm_set_driver_flags() */
 	{ offsetof(struct device, power.driver_flags),
 	  sizeof_field(struct device, power.driver_flags) },
+	/* what a driver was suspended to: libata, for one */
+	{ offsetof(struct device, power.power_state),
+	  sizeof_field(struct device, power.power_state) },
 };
 
 static struct chariot_domain *domain_of(const struct device *dev)
