@@ -2,11 +2,8 @@
 /*
  * Device objects that a bus passes to a driver. The object is the core's; the
  * driver writes a few of its fields through inlined helpers. Those are granted
- * while the driver is bound to the device.
- *
- * Fields enter these tables when an audit run has shown that drivers' own text
- * writes them, and a person has agreed that any may. What one driver alone writes
- * is in its profile.
+ * while the driver is bound to the device: what the catalogue (pci.tab) has for
+ * every driver, and the rules of its profile.
  */
 #include <linux/device/bus.h>
 #include <linux/device/driver.h>
@@ -17,36 +14,13 @@
 
 #include "agent.h"
 #include "bus.h"
+#include "call.h"
+#include "catalogue.h"
 #include "profile.h"
 #include "ring.h"
 #include "track.h"
 
-struct bus_field {
-	size_t offset;		/* from struct device */
-	size_t len;
-};
-
 static bool fields_known;	/* unless the operator wants an audit without them */
-
-static const struct bus_field pci_fields[] = {
-	/* pci_set_drvdata() */
-	{ offsetof(struct device, driver_data), sizeof_field(struct device, driver_data) },
-	/* pm_runtime_get_noresume(), pm_runtime_put_noidle() */
-	{ offsetof(struct device, power.usage_count),
-	  sizeof_field(struct device, power.usage_count) },
-	/* pm_runtime_mark_last_busy() */
-	{ offsetof(struct device, power.last_busy),
-	  sizeof_field(struct device, power.last_busy) },
-	/* dma_set_max_seg_size() and others: what pci_dev.dev.dma_parms points to */
-	{ offsetof(struct pci_dev, dma_parms) - offsetof(struct pci_dev, dev),
-	  sizeof_field(struct pci_dev, dma_parms) },
-	/* dev_pm_set_driver_flags() */
-	{ offsetof(struct device, power.driver_flags),
-	  sizeof_field(struct device, power.driver_flags) },
-	/* what a driver was suspended to: libata, for one */
-	{ offsetof(struct device, power.power_state),
-	  sizeof_field(struct device, power.power_state) },
-};
 
 static struct chariot_domain *domain_of(const struct device *dev)
 {
@@ -72,10 +46,10 @@ static void profile_fields(u16 domain, struct device *dev, bool get)
 	}
 }
 
-static int bus_event(unsigned long event, struct device *dev, const struct bus_field *fields,
-		     size_t n)
+static int pci_event(struct notifier_block *nb, unsigned long event, void *data)
 {
-	const struct bus_field *f;
+	const struct chariot_field *f;
+	struct device *dev = data;
 	struct chariot_domain *d;
 	unsigned int i;
 
@@ -85,24 +59,20 @@ static int bus_event(unsigned long event, struct device *dev, const struct bus_f
 		if (!d)
 			break;
 		profile_fields(d->id, dev, true);
-		for (f = fields; f < fields + n; f++)
-			chariot_grant(d->id, (void *)dev + f->offset, f->len, CHARIOT_KIND_RULE);
+		if (fields_known)
+			chariot_call_grant_fields(d->id, to_pci_dev(dev), chariot_fields_pci_dev,
+						  CHARIOT_KIND_RULE);
 		break;
 	case BUS_NOTIFY_DRIVER_NOT_BOUND:
 	case BUS_NOTIFY_UNBOUND_DRIVER:
 		/* The driver is no longer known here. Fields never span a page. */
-		for (f = fields; f < fields + n; f++)
-			chariot_release_all(virt_to_phys((void *)dev + f->offset));
+		for (f = chariot_fields_pci_dev; f->len; f++)
+			chariot_release_all(virt_to_phys((void *)to_pci_dev(dev) + f->offset));
 		for (i = 1; i <= chariot_nr_domains; i++)
 			profile_fields(i, dev, false);
 		break;
 	}
 	return NOTIFY_OK;
-}
-
-static int pci_event(struct notifier_block *nb, unsigned long event, void *dev)
-{
-	return bus_event(event, dev, pci_fields, fields_known ? ARRAY_SIZE(pci_fields) : 0);
 }
 
 static struct notifier_block pci_nb = { .notifier_call = pci_event };

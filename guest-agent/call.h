@@ -31,6 +31,11 @@ struct chariot_loan {
 	size_t len;
 };
 
+/* Of an object; a list of them ends with a length of 0 */
+struct chariot_field {
+	size_t offset, len;
+};
+
 struct chariot_call {
 	unsigned long arg[6];	/* in the order of the ABI */
 	unsigned long rax;	/* before: al of a variadic call; after: the result */
@@ -56,12 +61,22 @@ static inline const unsigned long *chariot_call_more(const struct chariot_call *
 /* Grants what an import returned, unless that is no object: NULL, an error, nothing. */
 void chariot_call_grant(u16 domain, const void *p, size_t len, u8 kind);
 
+/* The same for fields of it. */
+void chariot_call_grant_fields(u16 domain, const void *p, const struct chariot_field *fields,
+			       u8 kind);
+
 /* The driver's hold on an object ends; it may be gone right after. */
 void chariot_call_release(u16 domain, const void *p, size_t len);
 
 /* Lends @len bytes at @p, which may be NULL, until the call returns. */
 void chariot_call_lend(struct chariot_call *c, unsigned int loan, const void *p, size_t len);
 void chariot_call_lend_end(struct chariot_call *c, unsigned int loan);
+
+/* The same for fields of the object at @p: one loan, however many there are. */
+void chariot_call_lend_fields(struct chariot_call *c, unsigned int loan, const void *p,
+			      const struct chariot_field *fields);
+void chariot_call_lend_fields_end(struct chariot_call *c, unsigned int loan,
+				  const struct chariot_field *fields);
 #endif
 
 #endif /* CHARIOT_CALL_H */

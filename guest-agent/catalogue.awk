@@ -128,7 +128,7 @@ function place(expr)
 }
 
 # C for one action of a block: the verb is the first word of global "rest".
-function action(	verb, n, type, cond)
+function action(	verb, n, type, cond, of)
 {
 	cond = condition()
 	if (cond)
@@ -140,7 +140,11 @@ function action(	verb, n, type, cond)
 		type = word()
 		return cond "\tchariot_" type "_" verb "(dom, (void *)(unsigned long)(" rest "));\n"
 	}
-	n = pieces(rest)
+	of = of_fields()
+	n = n_pieces
+	if (verb == "grant" && n == 3 && of)
+		return cond "\tchariot_call_grant_fields(dom, " pointer(piece[1]) ", chariot_fields_" piece[2] \
+		       ", CHARIOT_KIND_" piece[3] ");\n"
 	if (verb == "grant" && n == 3)
 		return cond "\tchariot_call_grant(dom, " pointer(piece[1]) ", " piece[2] \
 		       ", CHARIOT_KIND_" piece[3] ");\n"
@@ -183,7 +187,9 @@ function block_function(when, body,	linkage)
 
 function block_end(	i, end)
 {
-	if (!block || !active) {
+	if (block == "fields")
+		fields = fields "\t{ }\n};\n"
+	if (!block || !active || block == "fields") {
 		block = ""
 		return
 	}
@@ -191,7 +197,7 @@ function block_end(	i, end)
 		fail_at(where, "\"instead\" stands alone")
 	end = ""
 	for (i = 0; i < loans; i++)
-		end = end "\tchariot_call_lend_end(c, " i ");\n"
+		end = end "\tchariot_call_lend" loan[i] ");\n"
 	after = after end
 	if (output == "c") {
 		if (instead) {
@@ -251,6 +257,47 @@ function import_names(	i, n, list)
 	if (!n)
 		fail("import of nothing")
 	active = n_names > 0
+}
+
+# Takes "fields" off global "rest"; piece[2] names some then.
+function of_fields(	of)
+{
+	of = sub(/^fields[ \t]+/, "", rest)
+	n_pieces = pieces(rest)
+	if (of && !(piece[2] in seen_fields))
+		fail("no fields of that name: " piece[2])
+	return of
+}
+
+# C for "lend P, LEN", or "lend fields P, NAME": what global "rest" says.
+function lend(	cond, lent, of)
+{
+	cond = condition()
+	of = of_fields()
+	if (n_pieces != 2)
+		fail("lend POINTER, LENGTH, or lend fields POINTER, NAME")
+	lent = pointer(piece[1])
+	if (cond)
+		lent = cond " ? " lent " : NULL"
+	if (loans == 4)
+		fail("more than four loans")
+	loan[loans] = of ? "_fields_end(c, " loans ", chariot_fields_" piece[2] : "_end(c, " loans
+	return "\tchariot_call_lend" (of ? "_fields" : "") "(c, " loans++ ", " lent ", " \
+	       (of ? "chariot_fields_" : "") piece[2] ");\n"
+}
+
+# The begin of a list of fields of a type: a name for it, "struct", the type.
+function fields_begin(	label)
+{
+	label = word()
+	if (!label || word() != "struct" || rest !~ /^[a-z_0-9]+$/)
+		fail("fields NAME struct TYPE")
+	if (label in seen_fields)
+		fail("fields of that name are there already")
+	seen_fields[label] = 1
+	fields_of = rest
+	fields = fields "extern const struct chariot_field chariot_fields_" label "[];\n" \
+		 "const struct chariot_field chariot_fields_" label "[] = {\n"
 }
 
 # A variable of the kernel's or of a module's: its name, its size.
@@ -327,6 +374,9 @@ joined {
 			seen_op[table, member] = 1
 	} else if (kind == "variable") {
 		variable(word())
+	} else if (kind == "fields") {
+		block_begin("fields")
+		fields_begin()
 	} else if (kind == "callback") {
 		block_begin("callback")
 		member = rest
@@ -345,7 +395,13 @@ joined {
 	verb = word()
 	if (!block)
 		fail("an action that belongs to nothing")
-	else if (verb == "args") {
+	else if (block == "fields") {
+		if (rest)
+			fail("a field a line")
+		if (concerns(verb))
+			fields = fields line_mark() "\t{ offsetof(struct " fields_of ", " name \
+				 "), sizeof_field(struct " fields_of ", " name ") },\n"
+	} else if (verb == "args") {
 		stack = rest + 0 > 6 ? rest - 6 : 0
 		if (rest !~ /^[0-9]+$/ || rest + 0 > 12 || block != "import")
 			fail("args NUMBER, up to 12, of an import")
@@ -373,17 +429,9 @@ joined {
 		before = before line_mark() action()
 	else if (verb == "after")
 		after = after line_mark() action()
-	else if (verb == "lend") {
-		cond = condition()
-		if (pieces(rest) != 2)
-			fail("lend POINTER, LENGTH")
-		lent = pointer(piece[1])
-		if (cond)
-			lent = cond " ? " lent " : NULL"
-		before = before line_mark() "\tchariot_call_lend(c, " loans ", " lent ", " piece[2] ");\n"
-		if (++loans > 4)
-			fail("more than four loans")
-	} else
+	else if (verb == "lend")
+		before = before line_mark() lend()
+	else
 		fail("unknown: " verb)
 }
 
@@ -406,7 +454,7 @@ END {
 		print "static const struct chariot_ops chariot_ops_" order[i] ";"
 	for (i = 1; i <= n_callbacks; i++)
 		print "static const struct chariot_op chariot_callback_" callback_order[i] ";"
-	printf "\n%s", result
+	printf "\n%s\n%s", fields, result
 	for (i = 1; i <= n_tables; i++) {
 		print "static const struct chariot_op chariot_ops_of_" order[i] "[] = {"
 		print table_ops[order[i]] "};"

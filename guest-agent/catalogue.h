@@ -10,6 +10,8 @@
 
 #include <linux/types.h>
 
+#include "call.h"
+
 /*
  * The address that @domain's import @name gets instead of @origin, where the
  * call goes on; 0: leave it alone. Atomic context.
@@ -29,5 +31,8 @@ extern const struct chariot_variable chariot_variables[];	/* up to one without a
  * one of these. Atomic context.
  */
 void chariot_catalogue_variable(u16 domain, const char *name, unsigned long address);
+
+/* The lists of fields that others than the tables speak of */
+extern const struct chariot_field chariot_fields_pci_dev[];
 
 #endif /* CHARIOT_CATALOGUE_H */

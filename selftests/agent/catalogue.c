@@ -363,6 +363,24 @@ static void test_lends(void)
 	result(good, "loans end when the call returns");
 }
 
+static void test_lends_fields(void)
+{
+	void (*call)(const void *, const void *, const void *) = import(7, "lends_fields", uses);
+	unsigned long p = (unsigned long)data;
+	char expected[300], on_stack[8];
+	int good;
+
+	/* Of these three, a field is of another series. */
+	snprintf(expected, sizeof(expected), "grant 7 %lx+8 %d;grant 7 %lx+8 %d;called;"
+		 "grant 7 %lx+8 %d;grant 7 %lx+8 %d;release 7 %lx+8;release 7 %lx+8;", p, CHARIOT_KIND_ARGUMENT, p + 8,
+		 CHARIOT_KIND_ARGUMENT, p + 64, CHARIOT_KIND_RULE, p + 72, CHARIOT_KIND_RULE, p, p + 8);
+	call(data, NULL, data + 64);
+	good = noted(expected);
+	call(on_stack, NULL, NULL);
+	good &= noted("called;");
+	result(good, "fields of an object are lent, and granted, one by one");
+}
+
 static void *gives(void *thing)
 {
 	note("called;");
@@ -554,7 +572,7 @@ static void test_lookup(void)
 	notes[0] = 0;
 	good &= !chariot_catalogue_stub(1, "nobody", 1) && chariot_catalogue_stub(3, "memcpy", 1) == 3;
 	good &= !chariot_catalogue_stub(1, "other_series", 1) && !chariot_catalogue_stub(1, "forgotten", 1);
-	good &= chariot_imports_end - chariot_imports == 24;
+	good &= chariot_imports_end - chariot_imports == 25;
 	result(good, "imports are found, and what they were is kept");
 }
 
@@ -611,7 +629,7 @@ static void test_cost(void)
 
 int main(void)
 {
-	printf("KTAP version 1\n1..21\n");
+	printf("KTAP version 1\n1..22\n");
 	test_registers();
 	test_wide();
 	test_stack();
@@ -623,6 +641,7 @@ int main(void)
 	test_releases();
 	test_frees();
 	test_lends();
+	test_lends_fields();
 	test_gives();
 	test_operations();
 	test_tables();
