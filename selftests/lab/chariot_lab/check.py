@@ -56,7 +56,7 @@ def _sources():
 
 def _unit():
     results = []
-    for folder in ("inject", "oracle", "unit"):
+    for folder in ("agent", "inject", "oracle", "unit"):
         with step(f"tests of selftests/{folder}"):
             results += ktap.parse(folder, build.unit_tests(folder))
     return results
