@@ -221,7 +221,7 @@ bool chariot_free_pages(struct chariot_call *c, const void *p)
 
 /*
  * What the domain does not hold may come from a module that is not isolated. It
- * is whole pages in any case, and never of a slab.
+ * is whole pages in any case, in use, and never of a slab.
  */
 bool chariot_free_dma(struct chariot_call *c, const void *p)
 {
@@ -234,6 +234,8 @@ bool chariot_free_dma(struct chariot_call *c, const void *p)
 		return bad(c, CHARIOT_KIND_DMA, CHARIOT_FREE_INVALID, p, NULL);
 	if (chariot_held(c->domain, phys, &size))
 		return true;
+	if (virt_addr_valid(p) && !folio_ref_count(virt_to_folio(p)))
+		return bad(c, CHARIOT_KIND_DMA, CHARIOT_FREE_TWICE, p, NULL);
 	if (!PAGE_ALIGNED(p) || (virt_addr_valid(p) && folio_test_slab(virt_to_folio(p))))
 		return bad(c, CHARIOT_KIND_DMA, CHARIOT_FREE_INVALID, p, NULL);
 	return unknown();

@@ -5,6 +5,7 @@
  */
 long imported(long a, long b);
 void other(void);
+void vfree(long a);
 void *memcpy(void *to, const void *from, unsigned long n);
 void *__kmalloc_noprof(unsigned long size, unsigned int flags);
 
@@ -22,6 +23,7 @@ long hot(long a)
 	long r = imported(a, a * 3);
 
 	other();
+	vfree(a);
 	return r + local(a);
 }
 

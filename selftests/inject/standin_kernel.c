@@ -43,6 +43,27 @@ void consume_skb(void *p)
 	printf("consume %ld\n", (long)p);
 }
 
+void *get_free_pages_noprof(unsigned int flags, unsigned int order)
+{
+	(void)flags;
+	return order ? NULL : arena;
+}
+
+void free_pages(const void *p, unsigned int order)
+{
+	printf("page %ld %u\n", (long)((char *)p - arena), order);
+}
+
+/* Tells of what it frees twice. */
+void vfree(long a)
+{
+	static long last = -1;
+
+	if (a == last)
+		printf("twice %ld\n", a);
+	last = a;
+}
+
 int main(void)
 {
 	long i, sum = 0;

@@ -19,7 +19,7 @@ from report import Report
 #: enough for the fault to strike in the middle
 MIB = 8
 #: harm to others is chance
-CHANCE = ("memcpy-overrun", "interior-free", "foreign-free", "early-free")
+CHANCE = ("memcpy-overrun", "interior-free", "foreign-free", "early-free", "free-twice", "page-double-free")
 
 
 def about(mutant, kernel=""):
@@ -32,7 +32,8 @@ def about(mutant, kernel=""):
 def guest_options(fault):
     """The guest's options for a fault: where its target is, and a crash ends it."""
     symbol = fault.get("target", "").partition("+")[0]
-    return "oops=panic" + (f" chariot.symbol={symbol}" if symbol.isidentifier() and symbol != "directmap" else "")
+    return ("oops=panic" + " chariot.unload=1" * (fault["kind"] == "free-twice") +
+            (f" chariot.symbol={symbol}" if symbol.isidentifier() and symbol != "directmap" else ""))
 
 
 def harm(guest, expected):
@@ -87,7 +88,7 @@ def check_free(report, guest, fault, found):
     report.equal("report names the kind", [(v["reason"], v["frees"]) for v in found],
                  [(fault["reason"], fault["frees"])])
     lies = found[0].get("object")
-    if fault["reason"] == "double-free":
+    if fault["reason"] in ("double-free", "invalid-free"):
         report.equal("no live object there", lies, None)
     elif fault["reason"] == "interior-free":
         report.equal("report names the object", lies,

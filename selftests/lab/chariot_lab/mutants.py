@@ -15,7 +15,7 @@ from . import image, kernels, paths
 from .progress import Failed
 
 MUTATE = paths.SOURCE / "selftests" / "inject" / "mutate"
-#: all strike in e1000_clean, the driver's poll function, when the download is under way
+#: most strike in e1000_clean, the driver's poll function, when the download is under way
 MUTANTS = {
     "wild-data": "--kind wild-store --function e1000_clean --call napi_complete_done --target init_uts_ns --after 8",
     "wild-crash": "--kind wild-store --function e1000_clean --call napi_complete_done --target tcp_prot --after 8",
@@ -26,6 +26,10 @@ MUTANTS = {
     "interior-free": "--kind interior-free --function e1000_clean --call napi_complete_done --after 8",
     "foreign-free": "--kind foreign-free --function e1000_unmap_and_free_tx_resource --call napi_consume_skb --after 8",
     "early-free": "--kind early-free --function e1000_unmap_and_free_tx_resource --call napi_consume_skb --after 8",
+    "page-double-free": "--kind page-double-free --function e1000_clean --call napi_complete_done --after 8",
+    # when the driver is unloaded
+    "vfree-twice": "--kind free-twice --function e1000_free_all_tx_resources --call vfree --after 0",
+    "dma-free-twice": "--kind free-twice --function e1000_free_all_tx_resources --call dma_free_attrs --after 0",
     "overrun": "--kind memcpy-overrun --shared --length 1024 --function e1000_clean --call napi_complete_done --after 8",
 }
 
