@@ -51,3 +51,16 @@ void chariot_skb_take(u16 domain, const struct sk_buff *skb)
 	chariot_release(domain, skb, sizeof(*skb));
 	chariot_skb_head_take(domain, skb);
 }
+
+void chariot_skb_put(u16 domain, struct sk_buff *skb)
+{
+	/*
+	 * With other references, of which the driver may have taken some by itself
+	 * (skb_get()), the grants end when the last one is put: here, or by tracepoints.
+	 */
+	if (!skb || refcount_read(&skb->users) != 1)
+		return;
+	/* However often it was given: the struct may be used again without a free. */
+	chariot_release_all(virt_to_phys(skb));
+	chariot_skb_head_take(domain, skb);
+}

@@ -14,6 +14,9 @@ void chariot_skb_give(u16 domain, const struct sk_buff *skb);
 /* Before the driver's hold ends: the buffer may be gone right after. */
 void chariot_skb_take(u16 domain, const struct sk_buff *skb);
 
+/* Before a reference is put, the last one or not. */
+void chariot_skb_put(u16 domain, struct sk_buff *skb);
+
 /* Its linear part alone, around what may move it. */
 void chariot_skb_head_give(u16 domain, const struct sk_buff *skb);
 void chariot_skb_head_take(u16 domain, const struct sk_buff *skb);
