@@ -22,12 +22,13 @@ class Work:
     A kind of work: the guest's script for it, QEMU's words for the device, units of work, for the cost of one, and what makes options
     for the script.
 
-    host(report, guest): what the host does meanwhile. check(report, guest): whether the result is right, after the guest's end.
+    host(report, guest): what the host does meanwhile. check(report, guest): whether the result is right, after the guest's end;
+    lived(report, guest): likewise, of a driver's life.
     """
 
-    def __init__(self, script, devices, units, host=None, check=None, options=str):  # pylint: disable=too-many-arguments
+    def __init__(self, script, devices, units, host=None, check=None, options=str, lived=None):  # pylint: disable=too-many-arguments
         self.script, self.devices, self.units = script, devices, units
-        self.host, self.check, self.options = host, check, options
+        self.host, self.check, self.options, self.lived = host, check, options, lived
 
 
 def rng_source():
@@ -57,6 +58,11 @@ def watchdog_host(report, guest):
     """Looks whether it is still quiet after it was closed."""
     guest.wait_said("closed", 120)
     report.equal("quiet while fed and closed", guest.qmp.named("WATCHDOG"), [])
+
+
+def watchdog_lived(report, guest):
+    """It was fed or closed, always."""
+    report.equal("the watchdog never bit", guest.qmp.named("WATCHDOG"), [])
 
 
 def wait_turn(guest, word, turn, seconds=120):
@@ -121,6 +127,25 @@ def sound_check(report, guest):
     rest = b"".join(found.split(played)).strip(b"\0")
     report.check("recorded is nothing else", not rest, f"{len(rest)} bytes: they differ first at "
                  f"{next((i for i, (a, b) in enumerate(zip(rest, played)) if a != b), 'the end')}")
+
+
+#: what the host heard of checks in a driver's life: QEMU begins the file anew whenever a card is initialized
+HEARD = []
+
+
+def sound_heard(first):
+    """Looks whether what was just played is what the device was given: numbers from the first on, one a line."""
+    played = "".join(f"{n}\n" for n in range(int(first), int(first) + 4001)).encode()
+    with open(RECORDED, "rb") as file:
+        if played[:len(played) // 4 * 4] in file.read():
+            HEARD.append(first)
+
+
+def sound_lived(report, guest):
+    """All checks that succeeded were heard."""
+    checks = [line for line in guest.messages() if line.startswith("checked ") and line.endswith(" 0")]
+    report.check("recorded as it was played, after each step", len(HEARD) >= len(checks) > 0,
+                 f"{len(HEARD)} of {len(checks)} times")
 
 
 #: the second of the two, and how it listens
@@ -252,6 +277,17 @@ def graphics_host(report, guest):
     type_keys(guest, ["ret"])
 
 
+def graphics_shown(guest, size, number):
+    """Types a line as soon as the screen shows the picture."""
+    width, height = (int(n) for n in size.split("x"))
+    wanted, end = (width, height, picture(width, height, int(number))), time.monotonic() + 50
+    while time.monotonic() < end:
+        if on_screen(guest) == wanted:
+            type_keys(guest, ["ret"])
+            return
+        time.sleep(0.2)
+
+
 def graphics_check(report, guest):
     """The driver has read what the monitor is."""
     edid = bytes.fromhex(guest.said("edid") or "")
@@ -263,23 +299,23 @@ WORKS = {
     "rng": Work("rng", lambda: ["-object", f"rng-random,id=rng,filename={rng_source()}",
                                 "-device", "virtio-rng-pci,id=driven,rng=rng"], (128, "64 bytes"), check=rng_check),
     "watchdog": Work("watchdog", lambda: ["-device", "i6300esb,id=driven", "-action", "watchdog=none"], (4, "ping"),
-                     watchdog_host, watchdog_check),
+                     watchdog_host, watchdog_check, lived=watchdog_lived),
     "balloon": Work("balloon", lambda: ["-device", "virtio-balloon-pci,id=driven"], (4 * SMALLER * 256, "page in or out"),
                     balloon_host, balloon_check),
     "dummy": Work("dummy", lambda: [], (200, "packet"), check=dummy_check),
     "es1370": Work("sound", lambda: sound_devices(11025, "ES1370,id=driven,audiodev=sound"), (3, "second"),
-                   check=sound_check, options=lambda: "chariot.rate=11025"),
+                   check=sound_check, options=lambda: "chariot.rate=11025", lived=sound_lived),
     "uhci": Work("usbdisk", lambda: usb_disk("piix3-usb-uhci"), (3, "MiB"), check=usb_disk_check, options=stick_sum),
     "ehci": Work("usbdisk", lambda: usb_disk("usb-ehci"), (3, "MiB"), check=usb_disk_check, options=stick_sum),
     "xhci": Work("usbdisk", lambda: usb_disk("qemu-xhci"), (3, "MiB"), check=usb_disk_check, options=stick_sum),
     "input": Work("input", lambda: ["-device", "piix3-usb-uhci,id=usb", "-device", "usb-kbd,id=driven,bus=usb.0"],
                   (2 * len(KEYS), "event"), input_host, input_check),
     "ac97": Work("sound", lambda: sound_devices(48000, "AC97,id=driven,audiodev=sound"), (132300 / 192000, "second"),
-                 check=sound_check, options=lambda: "chariot.rate=48000"),
+                 check=sound_check, options=lambda: "chariot.rate=48000", lived=sound_lived),
     "vga": Work("graphics", lambda: ["-device", "VGA"], (len(MODES) * (1 + FLIPS), "picture"), graphics_host, graphics_check,
                 lambda: f"chariot.pictures={FLIPS} chariot.modes={','.join(MODES)}"),
     "hda": Work("hda", lambda: sound_devices(16000, "intel-hda,id=first", "hda-duplex,bus=first.0,audiodev=sound,use-timer=off") + QUIET,
-                (2 * 132300 / 64000, "second"), check=hda_check, options=lambda: "chariot.rate=16000"),
+                (2 * 132300 / 64000, "second"), check=hda_check, options=lambda: "chariot.rate=16000", lived=sound_lived),
 }
 
 
@@ -316,7 +352,11 @@ def main():
     with single_guest(report, args, "device", options, devices=devices) as guest:
         if args.life:
             units = check_lived(report, guest, args, {"keys": lambda *_: type_keys(guest, KEYS),
+                                                      "heard": sound_heard,
+                                                      "picture": lambda *words: graphics_shown(guest, *words),
                                                       "memory": lambda mib: guest.qmp.command("balloon", value=int(mib) * MIB)})
+            if work.lived:
+                work.lived(report, guest)
         else:
             units = check_worked(report, guest, args, work)
         if args.chariot is not None:

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import labguest
 from download import check_isolated
 from report import Report
-from single import check_nothing_left, domain_of, single_guest, single_options
+from single import check_lived, check_nothing_left, domain_of, single_guest, single_options
 
 MIB = 1 << 20
 
@@ -126,12 +126,18 @@ def main():
     report.check("the host can mount files", labguest.run("modprobe", "loop") == 0)
     image = Image()
     image.make()
-    with single_guest(report, args, "filesystem", [kind.options()], devices=image.words()) as guest:
-        report.check("guest runs to its end", guest.wait_end(args.seconds), f"it said: {guest.messages()}")
-        check_work(report, guest, kind, image, args.rounds)
-        report.note(f"{guest.seconds:.1f} s, {guest.exits.get('exits')} exits, {guest.said('requests')} requests read and written")
+    known = f"chariot.sum={hashlib.sha256(image.given).hexdigest()}"
+    with single_guest(report, args, "filesystem", [kind.options(), known], devices=image.words()) as guest:
+        if args.life:
+            units = check_lived(report, guest, args)
+            report.equal("the filesystem was left in order", image.state(), (True, False, 0))
+        else:
+            report.check("guest runs to its end", guest.wait_end(args.seconds), f"it said: {guest.messages()}")
+            check_work(report, guest, kind, image, args.rounds)
+            report.note(f"{guest.seconds:.1f} s, {guest.exits.get('exits')} exits, {guest.said('requests')} requests read and written")
+            units = args.rounds, "round of work"
         if args.chariot is not None:
-            check_isolated(report, guest, domain_of(args), (args.rounds, "round of work"))
+            check_isolated(report, guest, domain_of(args), units)
             check_nothing_left(report, guest, domain_of(args))
     report.done()
 

@@ -95,41 +95,28 @@ def folder_for(what, kernel=""):
     return f"{LAB}/{what}-{kernel}" if kernel else f"{LAB}/{what}"
 
 
-def initrd_and(name, files, kernel=""):
-    """The guest's initramfs with more files: {path: text}."""
+def initrd_with(name, extra, files, kernel=""):
+    """
+    The guest's initramfs with the modules of /lab/extra/<extra>/ in its /extra, and more files, {path: text}, behind it.
+    """
     path, work = f"/run/initrd{kernel}-{name}", f"/run/files{kernel}-{name}"
+    contents = {file: text.encode() for file, text in (files or {}).items()}
+    for module in glob.glob(f"{folder_for('extra', kernel)}/{extra}/*.ko"):
+        with open(module, "rb") as file:
+            contents[f"extra/{os.path.basename(module)}"] = file.read()
     names = set()
-    for file, text in files.items():
+    for file, content in contents.items():
         os.makedirs(os.path.dirname(f"{work}/{file}"), exist_ok=True)
-        with open(f"{work}/{file}", "w", encoding="utf-8") as out:
-            out.write(text)
+        with open(f"{work}/{file}", "wb") as out:
+            out.write(content)
         parts = file.split("/")
         names |= {"/".join(parts[:n]) for n in range(1, len(parts) + 1)}
-    archive_into(path, work, sorted(names), kernel)
-    return path
-
-
-def archive_into(path, work, names, kernel):
-    """Writes the guest's initramfs with these files and folders of the folder work behind it."""
-    archive = subprocess.run(["busybox", "cpio", "-o", "-H", "newc"], cwd=work, input="".join(f"{n}\n" for n in names).encode(),
+    archive = subprocess.run(["busybox", "cpio", "-o", "-H", "newc"], cwd=work, input="".join(f"{n}\n" for n in sorted(names)).encode(),
                              stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, check=True).stdout
     with open(f"{folder_for('guest', kernel)}/initrd", "rb") as file:
         base = file.read()
     with open(path, "wb") as file:
         file.write(base + b"\0" * (-len(base) % 512) + archive)
-
-
-def initrd_with(extra, kernel=""):
-    """The guest's initramfs with the modules of /lab/extra/<extra>/ in its /extra."""
-    folder = f"{folder_for('extra', kernel)}/{extra}"
-    path = f"/run/initrd{kernel}-{extra}"
-    if not os.path.exists(path):
-        work = f"/run/extra{kernel}-{extra}"
-        os.makedirs(f"{work}/extra", exist_ok=True)
-        for module in glob.glob(f"{folder}/*.ko"):
-            run("cp", module, f"{work}/extra/")
-        archive_into(path, work, [os.path.relpath(f, work)
-                                  for f in [f"{work}/extra", *sorted(glob.glob(f"{work}/extra/*"))]], kernel)
     return path
 
 
@@ -139,7 +126,7 @@ class Guest:
 
     scenario: the file in selftests/scenarios/guest that it runs. chariot: options of the chariot-pci device, or None.
     mib: the file that it downloads. extra: a folder of changed modules. may_crash: its console is no sign of ill health. kernel: another than the usual one.
-    files: more of them in its file system, as {path: text} (and no changed modules). smp: as QEMU's -smp takes it. devices: more words for QEMU.
+    files: more of them in its file system, as {path: text}. smp: as QEMU's -smp takes it. devices: more words for QEMU.
     """
 
     def __init__(self, name, scenario, *, smp=1, chariot=None, extra=None, options="", qemu=None, may_crash=False, mib=32,
@@ -157,8 +144,7 @@ class Guest:
                         "-display", "none", "-no-reboot", "-no-shutdown", "-serial", f"file:{self.console}",
                         "-serial", f"file:{self.messages_path}",
                         "-qmp", f"unix:{self.qmp_path},server=on,wait=off", "-kernel", f"{boot}/vmlinuz",
-                        "-initrd", initrd_and(name, files, kernel) if files else
-                        initrd_with(extra, kernel) if extra else f"{boot}/initrd", "-append", append,
+                        "-initrd", initrd_with(name, extra, files, kernel) if extra or files else f"{boot}/initrd", "-append", append,
                         "-netdev", "user,id=net", "-device", f"{network},netdev=net,romfile=", *devices]
         if chariot is not None:
             self.command += ["-device", f"chariot-pci{',' if chariot else ''}{chariot}"]

@@ -54,7 +54,7 @@ def domain(extra):
     """The example, with the lab's kernel, initramfs and QEMU in it, and where the guest's messages go."""
     with open(XML, encoding="utf-8") as file:
         text = file.read()
-    initrd = labguest.initrd_with(extra) if extra else f"{labguest.LAB}/guest/initrd"
+    initrd = labguest.initrd_with("libvirt", extra, None) if extra else f"{labguest.LAB}/guest/initrd"
     options = f"console=ttyS0 loglevel=5 panic=-1 chariot.run=download chariot.agent=1 chariot.hold=1 " \
               f"chariot.file={labguest.PORT}/8"
     for tag, value in (("emulator", labguest.OUR_QEMU), ("kernel", f"{labguest.LAB}/guest/vmlinuz"),

@@ -11,6 +11,13 @@ import time
 def life_option(parser):
     """Lets a scenario's user choose what happens."""
     parser.add_argument("--life", metavar="STEP[=TIMES],...", help="what happens to the driver instead of its usual work: guest/life")
+    parser.add_argument("--most", type=int, default=20, metavar="TIMES", help="each step at most so often (default 20)")
+
+
+def shortened(life, most):
+    """The same option, with no step more often than that."""
+    words = [word.partition("=") for word in life.split(",")]
+    return ",".join(f"{name}={min(int(times), most)}" if times else name for name, _, times in words)
 
 
 def steps_of(life):

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 
 import labguest
 import oracle
-from life import Hands, check_life, life_option
+from life import Hands, check_life, life_option, shortened
 
 #: counters of the agent's that are 0 when no driver is isolated any more
 NOTHING = ("grants_live", "slots_used", "grants_refused", "slots_refused", "records_lost")
@@ -29,6 +29,7 @@ def single_guest(report, args, scenario, options, **words):
     """The lab guest that the options ask for; words are more arguments of labguest.Guest."""
     options = [*options, args.options, f"chariot.rounds={args.rounds}", oracle.words(args)]
     if args.life:
+        args.life = shortened(args.life, args.most)
         options.append(f"chariot.life={args.life}")
     if args.chariot is not None:
         report.check("host module loads", labguest.load_host_module())

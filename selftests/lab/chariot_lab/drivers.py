@@ -57,4 +57,4 @@ def _row(entry):
             f"{entry['grants']:,}, {entry['granted'] / 1024:,.0f} KiB", each("records"), each("doorbells"), f"{known} of {imports}", str(entry["violations"] + entry["bad-records"])]
 
 
-PAGE = pages.Page(paths.SOURCE / "docs" / "drivers.md", HEAD, _row, oracle=False, usual=r"(guest-6\.1-)?isolated|life-")
+PAGE = pages.Page(paths.SOURCE / "docs" / "drivers.md", HEAD, _row, oracle=False, usual=r"(guest-6\.1-)?(isolated|life-)")

@@ -19,7 +19,9 @@ KSELFTESTS = [("", "", "", 240, "check", ()), ("ept", "", "ept-", 100, "check", 
 #: A driver's row is run by `make check-drivers` on other guests, too. Guest kernel, processors and private heaps have two values each:
 #: with the row itself, each pair of values of any two occurs.
 VARIANTS = [("", "-smp-no-heaps"), ("6.1", "-no-heaps"), ("6.1", "-smp")]
-OPTIONS = {"-smp": " --smp 2", "-no-heaps": " --options chariot_agent.heaps=0"}
+#: A driver's life, with fewer reloads, on the guest that has the other value of each
+OPPOSITE = [("6.1", "-smp-no-heaps-brief")]
+OPTIONS = {"-smp": " --smp 2", "-no-heaps": " --options chariot_agent.heaps=0", "-brief": " --most 3"}
 #: everything at once is for check-full where one emulated CPU would have to do it
 LATER = ["ept-kvm-stress"]
 
@@ -36,7 +38,7 @@ class Scenario:
     """
     One run of a command in a lab host. Its output is KTAP. mode: see machine.py; none: as whoever runs it says.
 
-    oracle: in a lab host of its own, whose log is judged afterwards. variants: on other lab guests, too, in these targets.
+    oracle: in a lab host of its own, whose log is judged afterwards. variants, opposite: on other lab guests, too, in these targets.
     """
 
     name: str
@@ -50,11 +52,13 @@ class Scenario:
     kernel: str = ""
     oracle: bool = False
     variants: list | None = None
+    opposite: list | None = None
 
     def other_guests(self):
         """The same with other lab guests, by name."""
         result = {}
-        for kernel_name, words in VARIANTS if self.variants is not None else ():
+        guests, targets = (OPPOSITE, self.opposite) if self.variants is None else (VARIANTS, self.variants)
+        for kernel_name, words in guests if targets is not None else ():
             options = "".join(option for word, option in OPTIONS.items() if word in words)
             if kernel_name:
                 options += f" --guest-kernel {kernel_name}"
@@ -62,7 +66,7 @@ class Scenario:
                      for need in self.needs]
             name = f"guest-{kernel_name}-" * bool(kernel_name) + self.name + words
             result[name] = replace(self, name=name, command=self.command + options, seconds=self.seconds + 200, needs=needs,
-                                   about=f"{self.name} with{options}", runs=self.variants, variants=None)
+                                   about=f"{self.name} with{options}", runs=targets, variants=None, opposite=None)
         return result
 
     def missing(self, kernel_name=kernels.USUAL):
