@@ -8,6 +8,7 @@
 #include <linux/mm.h>
 #include <linux/skbuff.h>
 
+#include "call.h"
 #include "ring.h"
 #include "skb.h"
 #include "track.h"
@@ -52,15 +53,29 @@ void chariot_skb_take(u16 domain, const struct sk_buff *skb)
 	chariot_skb_head_take(domain, skb);
 }
 
-void chariot_skb_put(u16 domain, struct sk_buff *skb)
+/*
+ * Of a buffer's references the driver may have taken some by itself (skb_get()):
+ * when one is put that is not the last, the last grant stays.
+ */
+void chariot_skb_put(struct chariot_call *c, struct sk_buff *skb)
 {
-	/*
-	 * With other references, of which the driver may have taken some by itself
-	 * (skb_get()), the grants end when the last one is put: here, or by tracepoints.
-	 */
-	if (!skb || refcount_read(&skb->users) != 1)
+	unsigned int refs;
+
+	if (!skb)
 		return;
-	/* However often it was given: the struct may be used again without a free. */
-	chariot_release_all(virt_to_phys(skb));
-	chariot_skb_head_take(domain, skb);
+	refs = chariot_refs(c->domain, virt_to_phys(skb));
+	if (refcount_read(&skb->users) != 1) {
+		if (refs > 1) {
+			chariot_skb_take(c->domain, skb);
+			refs--;
+		}
+		/* All that such a call does, and at once: another holder may put his meanwhile. */
+		if (refcount_dec_not_one(&skb->users)) {
+			c->refused = true;
+			return;
+		}
+	}
+	/* The kernel may have put some that the driver was given. */
+	for (; refs; refs--)
+		chariot_skb_take(c->domain, skb);
 }

@@ -5,6 +5,7 @@
 
 #include <linux/types.h>
 
+struct chariot_call;
 struct page_frag;
 struct sk_buff;
 
@@ -14,8 +15,11 @@ void chariot_skb_give(u16 domain, const struct sk_buff *skb);
 /* Before the driver's hold ends: the buffer may be gone right after. */
 void chariot_skb_take(u16 domain, const struct sk_buff *skb);
 
-/* Before a reference is put, the last one or not. */
-void chariot_skb_put(u16 domain, struct sk_buff *skb);
+/*
+ * Before a call that puts a reference, and that may be refused (frees.h). One
+ * that is not the last is put here.
+ */
+void chariot_skb_put(struct chariot_call *c, struct sk_buff *skb);
 
 /* Its linear part alone, around what may move it. */
 void chariot_skb_head_give(u16 domain, const struct sk_buff *skb);

@@ -308,6 +308,21 @@ u32 chariot_held(u16 domain, phys_addr_t phys, size_t *size)
 	return kind;
 }
 
+unsigned int chariot_refs(u16 domain, phys_addr_t phys)
+{
+	struct track_bucket *b = bucket_of(phys);
+	unsigned long flags;
+	struct track *t;
+	u32 refs = 0;
+
+	raw_spin_lock_irqsave(&b->lock, flags);
+	t = bucket_find(b, domain, phys);
+	if (t)
+		refs = t->refs;
+	raw_spin_unlock_irqrestore(&b->lock, flags);
+	return refs;
+}
+
 bool chariot_release_phys(u16 domain, phys_addr_t phys)
 {
 	struct track_bucket *b = bucket_of(phys);

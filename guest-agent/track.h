@@ -56,6 +56,9 @@ void chariot_grant_listed_page(u16 domain, struct page *page);
  */
 u32 chariot_held(u16 domain, phys_addr_t phys, size_t *size);
 
+/* How many references the domain has to what it was granted from @phys on. */
+unsigned int chariot_refs(u16 domain, phys_addr_t phys);
+
 /* Whether @va lies in a page of which the domain was granted everything. Lock-free, a hint. */
 bool chariot_tracked(phys_addr_t phys);
 
