@@ -145,6 +145,8 @@ function action(	verb, n, type, cond, of)
 	if (verb == "grant" && n == 3 && of)
 		return cond "\tchariot_call_grant_fields(dom, " pointer(piece[1]) ", chariot_fields_" piece[2] \
 		       ", CHARIOT_KIND_" piece[3] ");\n"
+	if (of)
+		n = 0
 	if (verb == "grant" && n == 3)
 		return cond "\tchariot_call_grant(dom, " pointer(piece[1]) ", " piece[2] \
 		       ", CHARIOT_KIND_" piece[3] ");\n"
