@@ -94,7 +94,7 @@ DISKS = {disk.driver: disk for disk in [
     # With or without Chariot, it crashes when it aborts what QEMU's device reports as an error, and the kernel warns for
     # minutes of memory that it frees with interrupts off when it is unloaded.
     Disk("sym53c8xx", "sym53c8xx", "sda", ["lsi53c895a,id=driven", "scsi-hd,bus=driven.0,drive=disk"], ("sd_mod",), errors=False, warns=True),
-    Disk("sdhci_pci", "sdhci+sdhci_pci", "mmcblk0", ["sdhci-pci,id=driven", "sd-card,drive=disk"], ("mmc_block",), errors=False),
+    Disk("sdhci_pci", "sdhci+sdhci_pci", "mmcblk0", ["sdhci-pci", "sd-card,drive=disk"], ("mmc_block",), errors=False),
 ]}
 
 

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """
-A copy of e1000 with one fault in it (selftests/inject), in the middle of a download.
+A copy of e1000 with one fault in it (selftests/inject), in the middle of a download, or when it is unloaded after it.
 
 Without Chariot the guest comes to harm. With it, the write never reaches memory, the report names the driver, the
 instruction and the target, and the download completes with the right checksum.

@@ -11,7 +11,7 @@ import time
 def life_option(parser):
     """Lets a scenario's user choose what happens."""
     parser.add_argument("--life", metavar="STEP[=TIMES],...", help="what happens to the driver instead of its usual work: guest/life")
-    parser.add_argument("--most", type=int, default=20, metavar="TIMES", help="each step at most so often (default 20)")
+    parser.add_argument("--most", type=int, metavar="TIMES", help="each step at most so often")
 
 
 def shortened(life, most):

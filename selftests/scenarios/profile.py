@@ -40,7 +40,7 @@ def tool(*argv):
 
 
 def audit(report, name, expected, options, extra=None):
-    """What an audit finds, and what the guest says: (answer to query-chariot, events, messages)."""
+    """A guest after its audit; what query-chariot answered is in NAME.json."""
     with labguest.Guest(name, "download", chariot="isolate=e1000,policy=audit", options=f"{OPTIONS} {options}", mib=MIB,
                         extra=extra) as guest:
         check_download(report, guest, expected, 200)

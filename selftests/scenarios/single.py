@@ -29,7 +29,8 @@ def single_guest(report, args, scenario, options, **words):
     """The lab guest that the options ask for; words are more arguments of labguest.Guest."""
     options = [*options, args.options, f"chariot.rounds={args.rounds}", oracle.words(args)]
     if args.life:
-        args.life = shortened(args.life, args.most)
+        if args.most:
+            args.life = shortened(args.life, args.most)
         options.append(f"chariot.life={args.life}")
     if args.chariot is not None:
         report.check("host module loads", labguest.load_host_module())

@@ -14,8 +14,8 @@ HEAD = """# Drivers that were run isolated
 Made by `make check-drivers`: Debian's own modules, byte for byte, each as a domain of its own (`+`: several modules, one domain) in a
 lab guest, policy as the table says, with work whose result is checked. No cell is a goal or an estimate: the lab counted it.
 
-- **scenario**: `life-…`: what happens to a driver while it lives (reloads, unbinding, plugging out and in, suspending, links that go
-  down, full queues, errors), each step followed by checked work; else the work alone. What is done is in `selftests/scenarios/table.toml`.
+- **scenario**: `life-…`, `guest-6.1-life-…`: what happens to a driver while it lives (reloads, unbinding, plugging out and in, suspending, links that go
+  down, full queues, errors), each step followed by checked work (`brief`: with 3 reloads in place of 20); else the work alone. What is done is in `selftests/scenarios/table.toml`.
 - **guest**: the guest's kernel, number of virtual processors, private heaps on or off (the agent's `heaps`).
 - **crossings**: switches into the driver's view, for each unit of work; each is followed by one out of it.
 - **emulated**: writes of the driver's that KVM executed byte by byte, since the page is shared, for each unit; and to what memory.

@@ -22,15 +22,15 @@ MUTANTS = {
     # of another driver, which is to be loaded before
     "wild-domain": "--kind wild-store --function e1000_clean --call napi_complete_done --target nvme_io_timeout --after 8",
     # what lies behind the object is not the driver's own
+    "overrun": "--kind memcpy-overrun --shared --length 1024 --function e1000_clean --call napi_complete_done --after 8",
     "double-free": "--kind double-free --function e1000_clean --call napi_complete_done --after 8",
     "interior-free": "--kind interior-free --function e1000_clean --call napi_complete_done --after 8",
     "foreign-free": "--kind foreign-free --function e1000_unmap_and_free_tx_resource --call napi_consume_skb --after 8",
     "early-free": "--kind early-free --function e1000_unmap_and_free_tx_resource --call napi_consume_skb --after 8",
     "page-double-free": "--kind page-double-free --function e1000_clean --call napi_complete_done --after 8",
-    # when the driver is unloaded
+    # when the interface is taken down
     "vfree-twice": "--kind free-twice --function e1000_free_all_tx_resources --call vfree --after 0",
     "dma-free-twice": "--kind free-twice --function e1000_free_all_tx_resources --call dma_free_attrs --after 0",
-    "overrun": "--kind memcpy-overrun --shared --length 1024 --function e1000_clean --call napi_complete_done --after 8",
 }
 
 

@@ -57,8 +57,9 @@ class Scenario:
     def other_guests(self):
         """The same with other lab guests, by name."""
         result = {}
-        guests, targets = (OPPOSITE, self.opposite) if self.variants is None else (VARIANTS, self.variants)
-        for kernel_name, words in guests if targets is not None else ():
+        guests = [(*guest, targets) for guests, targets in ((VARIANTS, self.variants), (OPPOSITE, self.opposite))
+                  if targets is not None for guest in guests]
+        for kernel_name, words, targets in guests:
             options = "".join(option for word, option in OPTIONS.items() if word in words)
             if kernel_name:
                 options += f" --guest-kernel {kernel_name}"
