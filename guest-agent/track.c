@@ -291,36 +291,36 @@ void chariot_grant_listed_page(u16 domain, struct page *page)
 	      false);
 }
 
-u32 chariot_held(u16 domain, phys_addr_t phys, size_t *size)
+/* A copy of what is known of a grant; false: there is none. */
+static bool grant_look(u16 domain, phys_addr_t phys, struct track *copy)
 {
 	struct track_bucket *b = bucket_of(phys);
 	unsigned long flags;
 	struct track *t;
-	u32 kind = 0;
-
-	raw_spin_lock_irqsave(&b->lock, flags);
-	t = bucket_find(b, domain, phys);
-	if (t) {
-		kind = BIT(t->kind);
-		*size = t->len;
-	}
-	raw_spin_unlock_irqrestore(&b->lock, flags);
-	return kind;
-}
-
-unsigned int chariot_refs(u16 domain, phys_addr_t phys)
-{
-	struct track_bucket *b = bucket_of(phys);
-	unsigned long flags;
-	struct track *t;
-	u32 refs = 0;
 
 	raw_spin_lock_irqsave(&b->lock, flags);
 	t = bucket_find(b, domain, phys);
 	if (t)
-		refs = t->refs;
+		*copy = *t;
 	raw_spin_unlock_irqrestore(&b->lock, flags);
-	return refs;
+	return t;
+}
+
+u32 chariot_held(u16 domain, phys_addr_t phys, size_t *size)
+{
+	struct track t;
+
+	if (!grant_look(domain, phys, &t))
+		return 0;
+	*size = t.len;
+	return BIT(t.kind);
+}
+
+unsigned int chariot_refs(u16 domain, phys_addr_t phys)
+{
+	struct track t;
+
+	return grant_look(domain, phys, &t) ? t.refs : 0;
 }
 
 bool chariot_release_phys(u16 domain, phys_addr_t phys)
