@@ -55,7 +55,9 @@ void chariot_skb_take(u16 domain, const struct sk_buff *skb)
 
 /*
  * Of a buffer's references the driver may have taken some by itself (skb_get()):
- * when one is put that is not the last, the last grant stays.
+ * when one is put that is not the last, the struct's last grant stays. The linear
+ * part's does not: it may be a piece of a page, whose free nobody sees if the
+ * kernel puts the last reference.
  */
 void chariot_skb_put(struct chariot_call *c, struct sk_buff *skb)
 {
@@ -68,6 +70,8 @@ void chariot_skb_put(struct chariot_call *c, struct sk_buff *skb)
 		if (refs > 1) {
 			chariot_skb_take(c->domain, skb);
 			refs--;
+		} else {
+			chariot_skb_head_take(c->domain, skb);
 		}
 		/* All that such a call does, and at once: another holder may put his meanwhile. */
 		if (refcount_dec_not_one(&skb->users)) {
