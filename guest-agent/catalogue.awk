@@ -2,12 +2,15 @@
 #
 # Turns the tables of the catalogue into C and assembly (docs/agent.md, "Adding to the catalogue").
 #
-#	awk -v output=c|S -v series=6.12 -f catalogue.awk [Module.symvers] catalogue/*.tab
+#	awk -v output=c|S -v series=6.12 -f catalogue.awk [Module.symvers] catalogue/*.tab [profile/*.profile]
 #
 # output   c: what is done before and after each call, and the tables of operations; S: the imports' entries
 # series   the kernel's: a name or operation with @6.1 or @6.12 is of that series only. Other kernels are
 #          treated as the newest series that is not newer than they are, and may lack names
 # partial  1: names that this kernel does not export are left out (kernels with fewer options)
+#
+# The profiles are those that are shipped, each of the module that it is called after: rules as docs/agent.md has them, with
+# a member in place of its offset and length.
 #
 # Written for any POSIX awk: a machine with kernel headers has no more than that.
 
@@ -311,6 +314,31 @@ function variable(tagged)
 		variables = variables line_mark() "\t{ \"" name "\", " rest " },\n"
 }
 
+# A rule of a profile, for the module that its file is called after: FUNCTION pci_dev MEMBER # WHY.
+function profile_rule(line,	why, part, file)
+{
+	why = index(line, "#")
+	if (!why || !trim(substr(line, why + 1))) {
+		fail("no reason is given")
+		return
+	}
+	if (line ~ /^\?/) {
+		fail("nobody has reviewed it")
+		return
+	}
+	if (split(trim(substr(line, 1, why - 1)), part, /[ \t]+/) != 3 || part[2] != "pci_dev") {
+		fail("FUNCTION pci_dev MEMBER # WHY")
+		return
+	}
+	if (!concerns(part[3]))
+		return
+	file = FILENAME
+	sub(/.*\//, "", file)
+	sub(/\.profile$/, "", file)
+	profiles = profiles line_mark() "\t{ \"" file "\", { .object = CHARIOT_PROFILE_PCI_DEV, " \
+		   ".offset = offsetof(struct pci_dev, " name "), .len = sizeof_field(struct pci_dev, " name ") } },\n"
+}
+
 BEGIN {
 	n_series = split("6.1 6.12", known, " ")
 	chosen = choose_series()
@@ -329,6 +357,11 @@ FNR == 1 {
 }
 
 /^[ \t]*(#.*)?$/ {
+	next
+}
+
+FILENAME ~ /\.profile$/ {
+	profile_rule(trim($0))
 	next
 }
 
@@ -466,4 +499,5 @@ END {
 	}
 	printf "%s", callbacks
 	printf "const struct chariot_variable chariot_variables[] = {\n%s\t{ }\n};\n", variables
+	printf "const struct chariot_shipped chariot_shipped[] = {\n%s\t{ }\n};\n", profiles
 }

@@ -11,6 +11,7 @@
 #include <linux/types.h>
 
 #include "call.h"
+#include "profile.h"
 
 /*
  * The address that @domain's import @name gets instead of @origin, where the
@@ -31,6 +32,14 @@ extern const struct chariot_variable chariot_variables[];	/* up to one without a
  * one of these. Atomic context.
  */
 void chariot_catalogue_variable(u16 domain, const char *name, unsigned long address);
+
+/* A rule of a profile that is shipped (profile/MODULE.profile) */
+struct chariot_shipped {
+	const char *module;
+	struct chariot_rule rule;
+};
+
+extern const struct chariot_shipped chariot_shipped[];	/* up to one without a module */
 
 /* The lists of fields that others than the tables speak of */
 extern const struct chariot_field chariot_fields_pci_dev[];

@@ -20,6 +20,7 @@
 #include <linux/string.h>
 
 #include "agent.h"
+#include "catalogue.h"
 #include "ksyms.h"
 #include "profile.h"
 
@@ -147,35 +148,65 @@ static const char *profile_parse(char *text, struct profile *p, unsigned int *nu
 	return NULL;
 }
 
-static void profile_load(const struct chariot_domain *d)
+/* Adds the rules that are shipped for the modules of a domain. */
+static void profile_shipped(const struct chariot_domain *d, struct profile *p)
 {
+	const struct chariot_shipped *s;
+
+	for (s = chariot_shipped; s->module; s++) {
+		if (chariot_domain_of(s->module) != d)
+			continue;
+		if (p->nr == CHARIOT_PROFILE_RULES) {
+			pr_err("%s: more rules are shipped than it may have\n", d->name);
+			break;
+		}
+		p->rules[p->nr++] = s->rule;
+	}
+	if (p->nr)
+		pr_info("%s: %u rules are shipped\n", d->name, p->nr);
+}
+
+/* Adds those of the domain's file, if there is one: all or none. */
+static void profile_file(const struct chariot_domain *d, struct profile *p)
+{
+	unsigned int line, before = p->nr;
 	const struct firmware *file;
-	struct profile *p = NULL;
 	char *text = NULL, *name;
 	const char *wrong;
-	unsigned int line;
 
 	name = kasprintf(GFP_KERNEL, "chariot/%s.profile", d->name);
 	if (!name || request_firmware_direct(&file, name, NULL))
 		goto out_name;
 	text = kmemdup_nul((const char *)file->data, file->size, GFP_KERNEL);
-	p = kzalloc(sizeof(*p), GFP_KERNEL);
-	if (!text || !p)
+	if (!text)
 		goto out;
 	wrong = profile_parse(text, p, &line);
 	if (wrong) {
 		pr_err("%s: line %u: %s; none of its rules is used\n", name, line, wrong);
+		p->nr = before;
 		goto out;
 	}
-	pr_info("%s: %u rules\n", name, p->nr);
-	profiles[d->id] = p;
-	p = NULL;
+	pr_info("%s: %u rules\n", name, p->nr - before);
 out:
-	kfree(p);
 	kfree(text);
 	release_firmware(file);
 out_name:
 	kfree(name);
+}
+
+static void profile_load(const struct chariot_domain *d)
+{
+	struct profile *p = kzalloc(sizeof(*p), GFP_KERNEL);
+
+	if (!p)
+		return;
+	if (chariot_knows("profiles"))
+		profile_shipped(d, p);
+	profile_file(d, p);
+	if (p->nr)
+		profiles[d->id] = p;
+	else
+		kfree(p);
 }
 
 void chariot_profile_init(void)

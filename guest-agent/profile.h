@@ -3,8 +3,9 @@
  * Profiles: fields of the kernel's that one driver may write besides what the
  * catalogue says, found by an audit and reviewed by a person (docs/agent.md).
  *
- * A domain's profile is the firmware file chariot/NAME.profile, NAME being the
- * domain's. It is taken whole or not at all.
+ * A domain's profile is what the agent ships for its modules (profile/MODULE.profile)
+ * and the firmware file chariot/NAME.profile, NAME being the domain's. The file
+ * is taken whole or not at all.
  */
 #ifndef CHARIOT_PROFILE_H
 #define CHARIOT_PROFILE_H

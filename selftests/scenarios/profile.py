@@ -6,14 +6,17 @@ The agent is made to forget which fields of a PCI device drivers may write. An a
 tool makes a profile of it, and with the profile e1000 runs in block without a violation. Without it, or with a profile
 that nobody has reviewed, it does not, and neither with one that names the bytes beside a field.
 
-The same once more with a variable of the kernel's, which a changed e1000 writes.
+The same once more with a variable of the kernel's, which a changed e1000 writes. And libata, whose profile is shipped: with it
+the driver is suspended in block without a violation; when the agent is made to forget it, what it names is what is missed.
 """
 
+import hashlib
 import json
 import re
 import subprocess
 
 import labguest
+from disk import DISKS, MIB as DISK_MIB, Image
 from download import check_download
 from report import Report
 
@@ -108,6 +111,30 @@ def variable(report, expected):
     report.equal("and the variable is as it was", ostype, "Linux")
 
 
+def suspended(report, name, disk, image, options):
+    """A guest whose isolated disk driver is suspended: (the functions that violated, what it said of the disk afterwards)."""
+    image.make()
+    start = image.parts[0][0]
+    known = hashlib.sha256(image.content[start:start + DISK_MIB // 2]).hexdigest()
+    with labguest.Guest(name, "disk", chariot=f"isolate={disk.isolate},policy=block", devices=disk.words(image),
+                        options=f"{disk.options()} chariot.agent=1 chariot.life=suspend chariot.sum={known} {options}") as guest:
+        report.check(f"{name}: guest runs to its end", guest.wait_end(150), f"it said: {guest.messages()}")
+        return {violation["function"].partition("+")[0] for violation in guest.violations()}, guest.said("checked")
+
+
+def shipped(report):
+    """A profile that the agent holds: what it names, and no more, is missed without it."""
+    disk, image = DISKS["ahci"], Image("/run/disk.raw", 8)
+    with open(f"{labguest.LAB}/profile/libata.profile", encoding="utf-8") as file:
+        named = {line.split()[0] for line in file if line.strip() and not line.startswith("#")}
+    violated, works = suspended(report, "shipped", disk, image, "")
+    report.equal("with the profile that is shipped: no violation", violated, set())
+    report.equal("and the disk can be read when it is awake again", works, "suspend 1 0")
+    # It cannot without: the driver looks there for what it has to do when it wakes up.
+    violated, _ = suspended(report, "forgotten", disk, image, "chariot_agent.forget=profiles")
+    report.equal("without it: what it names", violated, named)
+
+
 def main():
     """Audit, review, block."""
     report = Report()
@@ -150,6 +177,7 @@ def main():
                  any(v.get("function", "").startswith("e1000_probe+") for v in violations),
                  str([v.get("function") for v in violations]))
     variable(report, expected)
+    shipped(report)
     report.check("host module unloads", labguest.unload_host_module())
     report.done()
 

@@ -21,8 +21,8 @@ lab guest, policy as the table says, with work whose result is checked. No cell 
 - **emulated**: writes of the driver's that KVM executed byte by byte, since the page is shared, for each unit; and to what memory.
 - **ACL**: the most ranges that were granted to the driver at a time, and the most memory, devices' included.
 - **records**, **doorbells**: what the agent told the host, for each unit.
-- **imports**: how many of the functions that the modules import have an entry in the [catalogue](agent.md).
-  No row uses a [profile](agent.md): what these drivers write is all in the catalogue.
+- **imports**: how many of the functions that the modules import have an entry in the [catalogue](agent.md); and the rules of the
+  [profiles](agent.md) that are shipped for them, if there are any. No row uses another profile.
 - **violations**: reported writes, and bad records of the ring. Anything but 0 fails the scenario.
 
 | scenario | domain | guest | work | crossings | emulated | to | ACL | records | doorbells | imports | violations |
@@ -47,14 +47,23 @@ def _imports(kernel, modules):
     return len(wanted & entries), len(wanted)
 
 
+def _rules(modules):
+    """How many rules of profiles are shipped for the modules."""
+    profiles = (paths.SOURCE / f"guest-agent/profile/{name}.profile" for name in modules)
+    lines = (line for profile in profiles if profile.exists() for line in profile.read_text().splitlines())
+    return sum(line[:1] not in ("", "#") for line in lines)
+
+
 def _row(entry):
     count = entry["units"]
     def each(name):
         return f"{entry[name] / count:,.2f}"
-    known, imports = _imports(kernels.KERNELS[entry["kernel"] or kernels.USUAL], entry["domain"].split("+"))
+    modules = entry["domain"].split("+")
+    known, imports = _imports(kernels.KERNELS[entry["kernel"] or kernels.USUAL], modules)
+    rules = _rules(modules)
     kinds = ", ".join(f"{kind} {number / count:,.2f}" for kind, number in sorted(entry["kinds"].items(), key=lambda i: -i[1]))
     return [entry["scenario"], entry["domain"], pages.guest(entry), pages.work(entry), each("crossings"), each("emulated"), kinds or "-",
-            f"{entry['grants']:,}, {entry['granted'] / 1024:,.0f} KiB", each("records"), each("doorbells"), f"{known} of {imports}", str(entry["violations"] + entry["bad-records"])]
+            f"{entry['grants']:,}, {entry['granted'] / 1024:,.0f} KiB", each("records"), each("doorbells"), f"{known} of {imports}" + f", {rules} rules" * (rules > 0), str(entry["violations"] + entry["bad-records"])]
 
 
 PAGE = pages.Page(paths.SOURCE / "docs" / "drivers.md", HEAD, _row, oracle=False, usual=r"(guest-6\.1-)?(isolated|life-)")
