@@ -12,7 +12,7 @@ from report import Report
 from single import check_lived, check_nothing_left, domain_of, single_guest, single_options
 
 #: QEMU's devices, where they have other names than their drivers
-DEVICES = {"8139cp": "rtl8139", "pcnet32": "pcnet", "virtio_net": "virtio-net-pci"}
+DEVICES = {"8139cp": "rtl8139", "pcnet32": "pcnet", "virtio_net": "virtio-net-pci", "e100": "i82557b"}
 
 
 def check_download(report, guest, expected, seconds, driver="e1000"):
