@@ -2,8 +2,7 @@
 /*
  * Device objects that a bus passes to a driver. The object is the core's; the
  * driver writes a few of its fields through inlined helpers. Those are granted
- * while the driver is bound to the device: what the catalogue (pci.tab) has for
- * every driver, and the rules of its profile.
+ * while the driver is bound to the device: the rules of its domain (profile.h).
  */
 #include <linux/device/bus.h>
 #include <linux/device/driver.h>
@@ -14,13 +13,9 @@
 
 #include "agent.h"
 #include "bus.h"
-#include "call.h"
-#include "catalogue.h"
 #include "profile.h"
 #include "ring.h"
 #include "track.h"
-
-static bool fields_known;	/* unless the operator wants an audit without them */
 
 static struct chariot_domain *domain_of(const struct device *dev)
 {
@@ -28,8 +23,8 @@ static struct chariot_domain *domain_of(const struct device *dev)
 		chariot_domain_of(dev->driver->owner->name) : NULL;
 }
 
-/* The fields of its profile that a domain gets with a device, or loses. */
-static void profile_fields(u16 domain, struct device *dev, bool get)
+/* The fields that a domain gets with a device, or loses. */
+static void device_fields(u16 domain, struct device *dev, bool get)
 {
 	const struct chariot_rule *r, *rules = NULL;
 	unsigned int n = chariot_profile_rules(domain, &rules);
@@ -48,7 +43,6 @@ static void profile_fields(u16 domain, struct device *dev, bool get)
 
 static int pci_event(struct notifier_block *nb, unsigned long event, void *data)
 {
-	const struct chariot_field *f;
 	struct device *dev = data;
 	struct chariot_domain *d;
 	unsigned int i;
@@ -56,20 +50,14 @@ static int pci_event(struct notifier_block *nb, unsigned long event, void *data)
 	switch (event) {
 	case BUS_NOTIFY_BIND_DRIVER:
 		d = domain_of(dev);
-		if (!d)
-			break;
-		profile_fields(d->id, dev, true);
-		if (fields_known)
-			chariot_call_grant_fields(d->id, to_pci_dev(dev), chariot_fields_pci_dev,
-						  CHARIOT_KIND_RULE);
+		if (d)
+			device_fields(d->id, dev, true);
 		break;
 	case BUS_NOTIFY_DRIVER_NOT_BOUND:
 	case BUS_NOTIFY_UNBOUND_DRIVER:
 		/* The driver is no longer known here. Fields never span a page. */
-		for (f = chariot_fields_pci_dev; f->len; f++)
-			chariot_release_all(virt_to_phys((void *)to_pci_dev(dev) + f->offset));
 		for (i = 1; i <= chariot_nr_domains; i++)
-			profile_fields(i, dev, false);
+			device_fields(i, dev, false);
 		break;
 	}
 	return NOTIFY_OK;
@@ -98,6 +86,5 @@ void chariot_bus_show(struct seq_file *m)
 
 int chariot_bus_init(void)
 {
-	fields_known = chariot_knows("pci_dev");
 	return bus_register_notifier(&pci_bus_type, &pci_nb);
 }

@@ -4,7 +4,7 @@
 #
 #	awk -v output=c|S -v series=6.12 -f catalogue.awk [Module.symvers] catalogue/*.tab [profile/*.profile]
 #
-# output   c: what is done before and after each call, and the tables of operations; S: the imports' entries
+# output   c: what is done before and after each call, the tables of operations, and the profiles; S: the imports' entries
 # series   the kernel's: a name or operation with @6.1 or @6.12 is of that series only. Other kernels are
 #          treated as the newest series that is not newer than they are, and may lack names
 # partial  1: names that this kernel does not export are left out (kernels with fewer options)
@@ -335,6 +335,8 @@ function profile_rule(line,	why, part, file)
 	file = FILENAME
 	sub(/.*\//, "", file)
 	sub(/\.profile$/, "", file)
+	limits = limits line_mark() "static_assert(sizeof_field(struct pci_dev, " name ") <= CHARIOT_PROFILE_FIELD, " \
+		 "\"not a field: too long\");\n"
 	profiles = profiles line_mark() "\t{ \"" file "\", { .object = CHARIOT_PROFILE_PCI_DEV, " \
 		   ".offset = offsetof(struct pci_dev, " name "), .len = sizeof_field(struct pci_dev, " name ") } },\n"
 }
@@ -476,7 +478,7 @@ END {
 		fail("the last line goes on")
 	if (failed)
 		exit 1
-	print "/* Made by catalogue.awk from the tables in catalogue/. */"
+	print "/* Made by catalogue.awk from the tables in catalogue/ and the profiles in profile/. */"
 	if (output == "S") {
 		print "#include \"entry.h\"\n\n\tCHARIOT_IMPORTS_BEGIN"
 		printf "%s", result
@@ -499,5 +501,6 @@ END {
 	}
 	printf "%s", callbacks
 	printf "const struct chariot_variable chariot_variables[] = {\n%s\t{ }\n};\n", variables
+	printf "%s", limits
 	printf "const struct chariot_shipped chariot_shipped[] = {\n%s\t{ }\n};\n", profiles
 }

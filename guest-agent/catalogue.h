@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * The catalogue: which imports of an isolated driver lead to the agent, and what
- * it does there. It is data, in the tables of catalogue/, from which the build
- * makes imports.gen.S (the imports, by entry.h) and actions.gen.c (what is
- * done before and after each call, in the terms of terms.h).
+ * it does there. It is data, in the tables of catalogue/ and the profiles of
+ * profile/, from which the build makes imports.gen.S (the imports, by entry.h)
+ * and actions.gen.c (what is done before and after each call, in the terms of
+ * terms.h; the rules).
  */
 #ifndef CHARIOT_CATALOGUE_H
 #define CHARIOT_CATALOGUE_H
@@ -41,7 +42,7 @@ struct chariot_shipped {
 
 extern const struct chariot_shipped chariot_shipped[];	/* up to one without a module */
 
-/* The lists of fields that others than the tables speak of */
+/* The lists of fields that others than the tables speak of (rules of every domain) */
 extern const struct chariot_field chariot_fields_pci_dev[];
 
 #endif /* CHARIOT_CATALOGUE_H */

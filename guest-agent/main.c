@@ -39,7 +39,7 @@ MODULE_PARM_DESC(dryrun, "without a device: modules to follow, protecting nothin
 
 static char *forget;
 module_param(forget, charp, 0444);
-MODULE_PARM_DESC(forget, "imports, or types of devices, that the catalogue is not to know, with commas (for audits)");
+MODULE_PARM_DESC(forget, "what the agent is not to know, with commas: imports, pci_dev, profiles (for audits)");
 
 struct chariot_domain chariot_domains[CHARIOT_DOMAINS + 1];
 unsigned int chariot_nr_domains;

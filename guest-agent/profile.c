@@ -24,8 +24,11 @@
 #include "ksyms.h"
 #include "profile.h"
 
+/* What the catalogue has for each domain, and what is shipped for one's modules */
+#define OWN_RULES	32
+
 static struct profile {
-	struct chariot_rule rules[CHARIOT_PROFILE_RULES];
+	struct chariot_rule rules[CHARIOT_PROFILE_RULES + OWN_RULES];
 	unsigned int nr;
 } *profiles[CHARIOT_DOMAINS + 1];
 
@@ -37,6 +40,35 @@ unsigned int chariot_profile_rules(u16 domain, const struct chariot_rule **rules
 		return 0;
 	*rules = p->rules;
 	return p->nr;
+}
+
+/*
+ * Adds a rule; false if there are too many. Those that share bytes become one:
+ * the host takes no grant that begins inside another, and of two that begin at
+ * the same byte the first says where they end.
+ */
+static bool rule_add(struct profile *p, struct chariot_rule new)
+{
+	unsigned int i = 0;
+
+	while (i < p->nr) {
+		struct chariot_rule *r = &p->rules[i++];
+		u32 end;
+
+		if (r->object != new.object || r->symbol != new.symbol ||
+		    r->offset >= new.offset + new.len || new.offset >= r->offset + r->len)
+			continue;
+		end = max(r->offset + r->len, new.offset + new.len);
+		new.offset = min(r->offset, new.offset);
+		new.len = end - new.offset;
+		*r = p->rules[--p->nr];
+		/* What it is now may reach others. */
+		i = 0;
+	}
+	if (p->nr == ARRAY_SIZE(p->rules))
+		return false;
+	p->rules[p->nr++] = new;
+	return true;
 }
 
 /* Takes a word off the text; "" if there is none left. */
@@ -148,46 +180,63 @@ static const char *profile_parse(char *text, struct profile *p, unsigned int *nu
 	return NULL;
 }
 
+/* Adds what the catalogue has for the devices of each domain. */
+static void profile_common(struct profile *p)
+{
+	const struct chariot_field *f;
+
+	for (f = chariot_fields_pci_dev; f->len; f++) {
+		struct chariot_rule rule = { .object = CHARIOT_PROFILE_PCI_DEV, .offset = f->offset,
+					     .len = f->len };
+
+		WARN_ON_ONCE(!rule_add(p, rule));
+	}
+}
+
 /* Adds the rules that are shipped for the modules of a domain. */
 static void profile_shipped(const struct chariot_domain *d, struct profile *p)
 {
 	const struct chariot_shipped *s;
+	unsigned int n = 0;
 
 	for (s = chariot_shipped; s->module; s++) {
 		if (chariot_domain_of(s->module) != d)
 			continue;
-		if (p->nr == CHARIOT_PROFILE_RULES) {
-			pr_err("%s: more rules are shipped than it may have\n", d->name);
-			break;
-		}
-		p->rules[p->nr++] = s->rule;
+		WARN_ON_ONCE(!rule_add(p, s->rule));
+		n++;
 	}
-	if (p->nr)
-		pr_info("%s: %u rules are shipped\n", d->name, p->nr);
+	if (n)
+		pr_info("%s: %u rules are shipped\n", d->name, n);
 }
 
 /* Adds those of the domain's file, if there is one: all or none. */
 static void profile_file(const struct chariot_domain *d, struct profile *p)
 {
-	unsigned int line, before = p->nr;
+	struct profile *rules = NULL;
 	const struct firmware *file;
 	char *text = NULL, *name;
+	unsigned int line, i;
 	const char *wrong;
 
 	name = kasprintf(GFP_KERNEL, "chariot/%s.profile", d->name);
 	if (!name || request_firmware_direct(&file, name, NULL))
 		goto out_name;
 	text = kmemdup_nul((const char *)file->data, file->size, GFP_KERNEL);
-	if (!text)
-		goto out;
-	wrong = profile_parse(text, p, &line);
-	if (wrong) {
-		pr_err("%s: line %u: %s; none of its rules is used\n", name, line, wrong);
-		p->nr = before;
+	rules = kzalloc(sizeof(*rules), GFP_KERNEL);
+	if (!text || !rules) {
+		pr_err("%s: no memory; none of its rules is used\n", name);
 		goto out;
 	}
-	pr_info("%s: %u rules\n", name, p->nr - before);
+	wrong = profile_parse(text, rules, &line);
+	if (wrong) {
+		pr_err("%s: line %u: %s; none of its rules is used\n", name, line, wrong);
+		goto out;
+	}
+	for (i = 0; i < rules->nr; i++)
+		WARN_ON_ONCE(!rule_add(p, rules->rules[i]));
+	pr_info("%s: %u rules\n", name, rules->nr);
 out:
+	kfree(rules);
 	kfree(text);
 	release_firmware(file);
 out_name:
@@ -198,15 +247,16 @@ static void profile_load(const struct chariot_domain *d)
 {
 	struct profile *p = kzalloc(sizeof(*p), GFP_KERNEL);
 
-	if (!p)
+	if (!p) {
+		pr_err("%s: no memory for rules\n", d->name);
 		return;
+	}
+	if (chariot_knows("pci_dev"))
+		profile_common(p);
 	if (chariot_knows("profiles"))
 		profile_shipped(d, p);
 	profile_file(d, p);
-	if (p->nr)
-		profiles[d->id] = p;
-	else
-		kfree(p);
+	profiles[d->id] = p;
 }
 
 void chariot_profile_init(void)

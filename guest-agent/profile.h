@@ -1,18 +1,17 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Profiles: fields of the kernel's that one driver may write besides what the
- * catalogue says, found by an audit and reviewed by a person (docs/agent.md).
- *
- * A domain's profile is what the agent ships for its modules (profile/MODULE.profile)
- * and the firmware file chariot/NAME.profile, NAME being the domain's. The file
- * is taken whole or not at all.
+ * Rules: fields of the kernel's objects that a domain may write. Some are for
+ * every domain (catalogue/pci.tab); the others are profiles, found by an audit
+ * and reviewed by a person (docs/agent.md): what the agent ships for the domain's
+ * modules (profile/MODULE.profile), and the firmware file chariot/NAME.profile,
+ * NAME being the domain's, which is taken whole or not at all.
  */
 #ifndef CHARIOT_PROFILE_H
 #define CHARIOT_PROFILE_H
 
 #include <linux/types.h>
 
-#define CHARIOT_PROFILE_RULES	64	/* of a domain */
+#define CHARIOT_PROFILE_RULES	64	/* of a file */
 #define CHARIOT_PROFILE_FIELD	64	/* bytes that a rule names, at most */
 
 enum chariot_profile_object {
@@ -26,7 +25,7 @@ struct chariot_rule {
 	u32 offset, len;
 };
 
-/* The rules of a domain, which never change once its drivers can load. */
+/* The rules of a domain, no two of which share a byte. They never change once its drivers can load. */
 unsigned int chariot_profile_rules(u16 domain, const struct chariot_rule **rules);
 
 /* Before the first driver is loaded; process context. */

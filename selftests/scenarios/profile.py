@@ -122,7 +122,18 @@ def suspended(report, name, disk, image, options):
         return {violation["function"].partition("+")[0] for violation in guest.violations()}, guest.said("checked")
 
 
-def shipped(report):
+def twice(report, expected):
+    """Rules that share bytes, with each other and with the catalogue's: they are one."""
+    same = "\n".join(f"f{n} {what} # one of several" for n, what in enumerate(
+        ["pci_dev 0x0+8", "pci_dev 0x4+8", "pci_dev 0x0+4", f"symbol:{VARIABLE} 0x0+8", f"symbol:{VARIABLE} 0x4+8", f"symbol:{VARIABLE} 0x0+8"]))
+    info, violations, said, checksum, ostype = block("twice", same + "\n", options="", extra=MUTANT)
+    report.check("rules that share bytes are taken", any(line.endswith("6 rules") for line in said), str(said))
+    report.equal("and make no bad record", sum(info["counters"]["bad-records"].values()), 0)
+    report.equal("no violation, and the variable is written", (violations, ostype in (None, "Linux")), ([], False))
+    report.equal("download's checksum (rules that share bytes)", checksum, expected)
+
+
+def shipped(report, expected):
     """A profile that the agent holds: what it names, and no more, is missed without it."""
     disk, image = DISKS["ahci"], Image("/run/disk.raw", 8)
     with open(f"{labguest.LAB}/profile/libata.profile", encoding="utf-8") as file:
@@ -130,9 +141,10 @@ def shipped(report):
     violated, works = suspended(report, "shipped", disk, image, "")
     report.equal("with the profile that is shipped: no violation", violated, set())
     report.equal("and the disk can be read when it is awake again", works, "suspend 1 0")
-    # It cannot without: the driver looks there for what it has to do when it wakes up.
-    violated, _ = suspended(report, "forgotten", disk, image, "chariot_agent.forget=profiles")
+    violated, works = suspended(report, "forgotten", disk, image, "chariot_agent.forget=profiles")
     report.equal("without it: what it names", violated, named)
+    report.equal("and the driver does not learn what it has to do when it wakes up", works, "suspend 1 1")
+    twice(report, expected)
 
 
 def main():
@@ -177,7 +189,7 @@ def main():
                  any(v.get("function", "").startswith("e1000_probe+") for v in violations),
                  str([v.get("function") for v in violations]))
     variable(report, expected)
-    shipped(report)
+    shipped(report, expected)
     report.check("host module unloads", labguest.unload_host_module())
     report.done()
 

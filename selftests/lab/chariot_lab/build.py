@@ -93,7 +93,7 @@ def _mirror_sources(source, target):
     there = {p.relative_to(source) for p in source.rglob("*") if p.is_file()}
     for name in there:
         _install(source / name, target / name)
-    for path in [*target.rglob("*.[chS]"), *target.rglob("*.tab")]:
+    for path in [*target.rglob("*.[chS]"), *target.rglob("*.tab"), *target.rglob("*.profile")]:
         if path.relative_to(target) not in there and not path.name.endswith(MADE_BY_KBUILD):
             path.unlink()
 
