@@ -145,9 +145,13 @@ static inline void *chariot_modmem(const struct module *mod, enum chariot_modmem
 
 /* Slab */
 
-/* 6.1 never merges a cache of which something may be copied to user space. */
+/*
+ * Keeps a cache's pages its own. 6.1 has no flag for that and nothing else; it
+ * does not merge what kmemleak is not to see (SLAB_NEVER_MERGE in its
+ * mm/slab_common.c), which matters to nobody where there is no kmemleak.
+ */
 #ifndef SLAB_NO_MERGE
-#define SLAB_NO_MERGE	((slab_flags_t __force)0)
+#define SLAB_NO_MERGE	SLAB_NOLEAKTRACE
 #endif
 
 /* Allocators of 6.12 may have an argument more: which bucket. */

@@ -10,6 +10,7 @@
 #include <linux/slab.h>
 #include <linux/spinlock.h>
 #include <linux/string.h>
+#include <linux/uaccess.h>
 #include <linux/vmalloc.h>
 
 #include "cache.h"
@@ -47,18 +48,62 @@ void *chariot_kmemdup(u16 domain, const void *src, size_t len, gfp_t flags)
 	return p;
 }
 
-char *chariot_kstrdup(u16 domain, const char *s, gfp_t flags)
+char *chariot_kmemdup_nul(u16 domain, const char *s, size_t len, gfp_t flags)
 {
-	size_t len;
 	char *p;
 
 	if (!s)
 		return NULL;
-	len = strlen(s) + 1;
-	p = chariot_heap_alloc(domain, len, flags, NUMA_NO_NODE);
-	if (p)
-		memcpy(p, s, len);
+	p = chariot_heap_alloc(domain, len + 1, flags, NUMA_NO_NODE);
+	if (!p)
+		return NULL;
+	memcpy(p, s, len);
+	p[len] = 0;
 	return p;
+}
+
+char *chariot_kstrndup(u16 domain, const char *s, size_t max, gfp_t flags)
+{
+	return s ? chariot_kmemdup_nul(domain, s, strnlen(s, max), flags) : NULL;
+}
+
+char *chariot_kstrdup(u16 domain, const char *s, gfp_t flags)
+{
+	return s ? chariot_kmemdup_nul(domain, s, strlen(s), flags) : NULL;
+}
+
+/* @room: bytes that are allocated for @len of the user's */
+static void *memdup_user_room(u16 domain, const void __user *src, size_t len, size_t room, gfp_t flags)
+{
+	void *p = chariot_heap_alloc(domain, room, flags, NUMA_NO_NODE);
+
+	if (!p)
+		return ERR_PTR(-ENOMEM);
+	if (copy_from_user(p, src, len)) {
+		kfree(p);
+		return ERR_PTR(-EFAULT);
+	}
+	return p;
+}
+
+void *chariot_memdup_user(u16 domain, const void __user *src, size_t len)
+{
+	return memdup_user_room(domain, src, len, len, GFP_USER | __GFP_NOWARN);
+}
+
+void *chariot_memdup_user_nul(u16 domain, const void __user *src, size_t len)
+{
+	char *p = memdup_user_room(domain, src, len, len + 1, GFP_KERNEL);
+
+	if (!IS_ERR(p))
+		p[len] = 0;
+	return p;
+}
+
+bool chariot_alloc_cpumask(u16 domain, cpumask_var_t *mask, gfp_t flags, int node)
+{
+	*mask = chariot_heap_alloc(domain, cpumask_size(), flags, node);
+	return *mask;
 }
 
 struct devm_memory {

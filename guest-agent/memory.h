@@ -6,6 +6,7 @@
 #ifndef CHARIOT_MEMORY_H
 #define CHARIOT_MEMORY_H
 
+#include <linux/cpumask.h>
 #include <linux/types.h>
 
 struct device;
@@ -16,6 +17,11 @@ struct pci_dev;
 void *chariot_krealloc(u16 domain, const void *p, size_t size, gfp_t flags);
 void *chariot_kmemdup(u16 domain, const void *src, size_t len, gfp_t flags);
 char *chariot_kstrdup(u16 domain, const char *s, gfp_t flags);
+char *chariot_kstrndup(u16 domain, const char *s, size_t max, gfp_t flags);
+char *chariot_kmemdup_nul(u16 domain, const char *s, size_t len, gfp_t flags);
+void *chariot_memdup_user(u16 domain, const void __user *src, size_t len);
+void *chariot_memdup_user_nul(u16 domain, const void __user *src, size_t len);
+bool chariot_alloc_cpumask(u16 domain, cpumask_var_t *mask, gfp_t flags, int node);
 void *chariot_kvmalloc(u16 domain, size_t size, gfp_t flags, int node);
 
 /*
