@@ -96,7 +96,6 @@ DISKS = {disk.driver: disk for disk in [
     Disk("sym53c8xx", "sym53c8xx", "sda", ["lsi53c895a,id=driven", "scsi-hd,bus=driven.0,drive=disk"], ("sd_mod",), errors=False, warns=True),
     Disk("sdhci_pci", "sdhci+sdhci_pci", "mmcblk0", ["sdhci-pci", "sd-card,drive=disk"], ("mmc_block",), errors=False),
     Disk("vmw_pvscsi", "vmw_pvscsi", "sda", ["pvscsi,id=driven", "scsi-hd,bus=driven.0,drive=disk"], ("sd_mod",)),
-    Disk("ata_piix", "libata+ata_piix", "sda", ["piix3-ide,id=driven", "ide-hd,bus=driven.0,drive=disk"], ("sd_mod",)),
 ]}
 
 

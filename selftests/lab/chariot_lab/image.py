@@ -28,7 +28,7 @@ GUEST_MODULES = ["e1000", "e1000e", "igb", "vmxnet3", "virtio_net", "8139cp", "p
                  "virtio_balloon", "nvme", "ahci", "virtio_scsi", "sym53c8xx", "sd_mod", "sdhci_pci", "mmc_block", "ext4",
                  "crc32c_generic", "i6300esb", "dummy", "snd_ens1370", "snd_intel8x0", "snd_hda_intel", "snd_hda_codec_generic",
                  "snd_pcm_oss", "uhci_hcd", "ehci_pci", "xhci_pci", "usb_storage", "usbhid", "hid_generic", "evdev", "virtio_pci",
-                 "bochs", "pktgen", "e100", "ne2k_pci", "vmw_pvscsi", "ata_piix"]
+                 "bochs", "pktgen", "e100", "ne2k_pci", "vmw_pvscsi"]
 
 
 class ModuleIndex:
