@@ -12,6 +12,7 @@ import struct
 import time
 
 from balloon import MIB, memory, resize
+from disk import slow, throttled
 from download import check_isolated
 from report import Report
 from single import check_lived, check_nothing_left, domain_of, single_guest, single_options
@@ -178,7 +179,8 @@ def usb_disk(controller):
     with open(STICK, "wb") as file:
         file.write(os.urandom(2 * MIB))
     shutil.copy(STICK, f"{STICK}.before")
-    return ["-blockdev", f"driver=raw,node-name=disk,file.driver=file,file.filename={STICK}", "-device", f"{controller},id=driven",
+    return ["-blockdev", f"driver=raw,node-name=raw,file.driver=file,file.filename={STICK}", *throttled("disk", "raw"),
+            "-device", f"{controller},id=driven",
             "-device", "usb-storage,id=stick,bus=driven.0,drive=disk"]
 
 
@@ -355,7 +357,7 @@ def main():
                *(f"chariot.other={name}" for name in args.other), *(f"chariot.with={p}" for p in args.parameters)]
     with single_guest(report, args, "device", options, devices=devices) as guest:
         if args.life:
-            units = check_lived(report, guest, args, {"keys": lambda *_: type_keys(guest, KEYS),
+            units = check_lived(report, guest, args, {**slow(guest), "keys": lambda *_: type_keys(guest, KEYS),
                                                       "heard": sound_heard,
                                                       "picture": lambda *words: graphics_shown(guest, *words),
                                                       "memory": lambda mib: guest.qmp.command("balloon", value=int(mib) * MIB)})

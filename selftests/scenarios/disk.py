@@ -19,6 +19,18 @@ MIB = 1 << 20
 SECTOR = 512
 
 
+def throttled(node, below):
+    """QEMU's words for a node above another that can be made slow."""
+    return ["-object", "throttle-group,id=slow",
+            "-blockdev", json.dumps({"driver": "throttle", "node-name": node, "throttle-group": "slow", "file": below})]
+
+
+def slow(guest):
+    """What a guest may ask for: a disk that does so many requests a second, or (0) as many as it can."""
+    return {"slow": lambda requests: guest.qmp.command("qom-set", path="/objects/slow", property="limits",
+                                                       value={"iops-total": int(requests)})}
+
+
 class Image:
     """A raw disk of random bytes with four partitions: what the guest reads, writes, puts a filesystem on, and cannot read."""
 
@@ -55,10 +67,9 @@ class Image:
     def words(self):
         """For QEMU: the disk, as "disk". Reading the first sector of the fourth partition is an error."""
         error = {"event": "none", "iotype": "read", "errno": 5, "once": False, "sector": self.parts[3][0] // SECTOR}
-        nodes = [{"driver": "file", "node-name": "file", "filename": self.path},
-                 {"driver": "raw", "node-name": "raw", "file": "file"},
-                 {"driver": "blkdebug", "node-name": "disk", "image": "raw", "inject-error": [error]}]
-        return [word for node in nodes for word in ("-blockdev", json.dumps(node))]
+        words = ["-blockdev", json.dumps({"driver": "file", "node-name": "file", "filename": self.path}),
+                 "-blockdev", json.dumps({"driver": "raw", "node-name": "raw", "file": "file"}), *throttled("slow", "raw")]
+        return [*words, "-blockdev", json.dumps({"driver": "blkdebug", "node-name": "disk", "image": "slow", "inject-error": [error]})]
 
 
 @dataclass
@@ -138,7 +149,7 @@ def main():
     known = f"chariot.sum={hashlib.sha256(image.content[start:start + MIB // 2]).hexdigest()}"
     with single_guest(report, args, "disk", [disk.options(), known], devices=disk.words(image)) as guest:
         if args.life:
-            units = check_lived(report, guest, args)
+            units = check_lived(report, guest, args, slow(guest))
         else:
             report.check("guest runs to its end", guest.wait_end(args.seconds), f"it said: {guest.messages()}")
             check_work(report, guest, disk, image, args.rounds)

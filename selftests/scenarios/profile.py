@@ -112,12 +112,16 @@ def variable(report, expected):
 
 
 def suspended(report, name, disk, image, options):
-    """A guest whose isolated disk driver is suspended: (the functions that violated, what it said of the disk afterwards)."""
+    """
+    A guest whose isolated disk driver is suspended: (the functions that violated, what it said of the disk afterwards). Its
+    domain's file is wrong.
+    """
     image.make()
     start = image.parts[0][0]
     known = hashlib.sha256(image.content[start:start + DISK_MIB // 2]).hexdigest()
     with labguest.Guest(name, "disk", chariot=f"isolate={disk.isolate},policy=block", devices=disk.words(image),
-                        options=f"{disk.options()} chariot.agent=1 chariot.life=suspend chariot.sum={known} {options}") as guest:
+                        files={f"firmware/chariot/{disk.isolate}.profile": "f pci_dev 0x0+8 # why\nnonsense\n"},
+                        options=f"{disk.options()} firmware_class.path=/firmware chariot.agent=1 chariot.life=suspend chariot.sum={known} {options}") as guest:
         report.check(f"{name}: guest runs to its end", guest.wait_end(150), f"it said: {guest.messages()}")
         return {violation["function"].partition("+")[0] for violation in guest.violations()}, guest.said("checked")
 
@@ -134,7 +138,7 @@ def twice(report, expected):
 
 
 def shipped(report, expected):
-    """A profile that the agent holds: what it names, and no more, is missed without it."""
+    """A profile that the agent holds: a file that is refused does not touch it; what it names, and no more, is missed without it."""
     disk, image = DISKS["ahci"], Image("/run/disk.raw", 8)
     with open(f"{labguest.LAB}/profile/libata.profile", encoding="utf-8") as file:
         named = {line.split()[0] for line in file if line.strip() and not line.startswith("#")}
