@@ -33,7 +33,7 @@ life runs on one, with 20 reloads, and on the one that has nothing in common wit
 - *full* of network cards: of QEMU's, virtio_net alone can have a full ring; the others send while the driver tells them to, so what is shown
   is that each packet is taken. pcnet32's is left out: without Chariot, too, the kernel warns when its rings change.
 - *address* of vmxnet3: without Chariot, too, it hears nothing afterwards.
-- *error* (the disk cannot read): sym53c8xx crashes of it without Chariot, too.
+- *error* (the disk cannot read): sym53c8xx crashes of it without Chariot, too. SD cards and USB disks are given none.
 
 | scenario | domain | guest | work | crossings | emulated | to | ACL | records | doorbells | imports | violations |
 | --- | --- | --- | --- | ---: | ---: | --- | ---: | ---: | ---: | ---: | ---: |
