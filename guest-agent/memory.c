@@ -73,7 +73,8 @@ char *chariot_kstrdup(u16 domain, const char *s, gfp_t flags)
 }
 
 /* @room: bytes that are allocated for @len of the user's */
-static void *memdup_user_room(u16 domain, const void __user *src, size_t len, size_t room, gfp_t flags)
+static void *memdup_user_room(u16 domain, const void __user *src, size_t len, size_t room,
+			      gfp_t flags)
 {
 	void *p = chariot_heap_alloc(domain, room, flags, NUMA_NO_NODE);
 

@@ -247,10 +247,9 @@ static void profile_load(const struct chariot_domain *d)
 {
 	struct profile *p = kzalloc(sizeof(*p), GFP_KERNEL);
 
-	if (!p) {
-		pr_err("%s: no memory for rules\n", d->name);
+	/* The allocator says so. */
+	if (!p)
 		return;
-	}
 	if (chariot_knows("pci_dev"))
 		profile_common(p);
 	if (chariot_knows("profiles"))

@@ -25,7 +25,10 @@ struct chariot_rule {
 	u32 offset, len;
 };
 
-/* The rules of a domain, no two of which share a byte. They never change once its drivers can load. */
+/*
+ * The rules of a domain, no two of which share a byte. They never change once
+ * its drivers can load.
+ */
 unsigned int chariot_profile_rules(u16 domain, const struct chariot_rule **rules);
 
 /* Before the first driver is loaded; process context. */

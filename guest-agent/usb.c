@@ -36,7 +36,7 @@ size_t chariot_urb_room(const struct urb *urb)
 	return size ? size : chariot_urb_size(urb);
 }
 
-bool chariot_urb_submit(u16 domain, const struct urb *urb)
+bool chariot_urb_submit(u16 domain, struct urb *urb)
 {
 	size_t size;
 
@@ -46,13 +46,17 @@ bool chariot_urb_submit(u16 domain, const struct urb *urb)
 	return true;
 }
 
-void chariot_urb_return(u16 domain, const struct urb *urb)
+void chariot_urb_return(u16 domain, struct urb *urb)
 {
+	phys_addr_t slab = page_to_phys(virt_to_head_page(urb));
 	size_t size;
 
-	/* A driver may have copied the pointer that brought us here into one that it holds, or that its heap has. */
+	/*
+	 * A driver may have copied the pointer that brought us here into a transfer
+	 * that it holds, or that lies in its heap.
+	 */
 	if (chariot_held(domain, virt_to_phys(urb), &size) ||
-	    (chariot_held(domain, page_to_phys(virt_to_head_page(urb)), &size) && size >= PAGE_SIZE))
+	    (chariot_held(domain, slab, &size) && size >= PAGE_SIZE))
 		return;
 	chariot_grant(domain, urb, chariot_urb_room(urb), CHARIOT_KIND_OBJECT);
 }

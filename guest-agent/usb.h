@@ -24,8 +24,8 @@ size_t chariot_urb_size(const struct urb *urb);
  * says that it is complete, or does not take it.
  */
 size_t chariot_urb_room(const struct urb *urb);
-bool chariot_urb_submit(u16 domain, const struct urb *urb);
-void chariot_urb_return(u16 domain, const struct urb *urb);
+bool chariot_urb_submit(u16 domain, struct urb *urb);
+void chariot_urb_return(u16 domain, struct urb *urb);
 
 /* A transfer that a host controller's driver works on. */
 void chariot_urb_give(u16 domain, struct urb *urb);
