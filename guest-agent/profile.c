@@ -43,11 +43,11 @@ unsigned int chariot_profile_rules(u16 domain, const struct chariot_rule **rules
 }
 
 /*
- * Adds a rule; false if there are too many. Those that share bytes become one:
- * the host takes no grant that begins inside another, and of two that begin at
- * the same byte the first says where they end.
+ * Adds a rule; the bounds of what it comes from leave room for it. Those that
+ * share bytes become one: the host takes no grant that begins inside another,
+ * and of two that begin at the same byte the first says where they end.
  */
-static bool rule_add(struct profile *p, struct chariot_rule new)
+static void rule_add(struct profile *p, struct chariot_rule new)
 {
 	unsigned int i = 0;
 
@@ -65,10 +65,8 @@ static bool rule_add(struct profile *p, struct chariot_rule new)
 		/* What it is now may reach others. */
 		i = 0;
 	}
-	if (p->nr == ARRAY_SIZE(p->rules))
-		return false;
-	p->rules[p->nr++] = new;
-	return true;
+	if (!WARN_ON_ONCE(p->nr == ARRAY_SIZE(p->rules)))
+		p->rules[p->nr++] = new;
 }
 
 /* Takes a word off the text; "" if there is none left. */
@@ -189,7 +187,7 @@ static void profile_common(struct profile *p)
 		struct chariot_rule rule = { .object = CHARIOT_PROFILE_PCI_DEV, .offset = f->offset,
 					     .len = f->len };
 
-		WARN_ON_ONCE(!rule_add(p, rule));
+		rule_add(p, rule);
 	}
 }
 
@@ -202,7 +200,7 @@ static void profile_shipped(const struct chariot_domain *d, struct profile *p)
 	for (s = chariot_shipped; s->module; s++) {
 		if (chariot_domain_of(s->module) != d)
 			continue;
-		WARN_ON_ONCE(!rule_add(p, s->rule));
+		rule_add(p, s->rule);
 		n++;
 	}
 	if (n)
@@ -233,7 +231,7 @@ static void profile_file(const struct chariot_domain *d, struct profile *p)
 		goto out;
 	}
 	for (i = 0; i < rules->nr; i++)
-		WARN_ON_ONCE(!rule_add(p, rules->rules[i]));
+		rule_add(p, rules->rules[i]);
 	pr_info("%s: %u rules\n", name, rules->nr);
 out:
 	kfree(rules);
