@@ -56,6 +56,11 @@ class Image:
         start, size = self.parts[part - 1]
         return hashlib.sha256(self.content[start:start + size]).hexdigest()
 
+    def known(self):
+        """What the guest's life is to know: the checksum of the first partition's first half MiB."""
+        start, _ = self.parts[0]
+        return f"chariot.sum={hashlib.sha256(self.content[start:start + MIB // 2]).hexdigest()}"
+
     def check(self):
         """What is on the disk now: the checksum of the second partition, and whether all but it and the third is as it was."""
         with open(self.path, "rb") as file:
@@ -145,9 +150,7 @@ def main():
     report = Report()
     image = Image("/run/disk.raw", args.mib)
     image.make()
-    start = image.parts[0][0]
-    known = f"chariot.sum={hashlib.sha256(image.content[start:start + MIB // 2]).hexdigest()}"
-    with single_guest(report, args, "disk", [disk.options(), known], devices=disk.words(image)) as guest:
+    with single_guest(report, args, "disk", [disk.options(), image.known()], devices=disk.words(image)) as guest:
         if args.life:
             units = check_lived(report, guest, args, slow(guest))
         else:
