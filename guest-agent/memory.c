@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* What the catalogue says of memory and cannot say by itself. */
 #include <linux/cpumask.h>
-#include <linux/device.h>
 #include <linux/io.h>
 #include <linux/list.h>
 #include <linux/mm.h>
 #include <linux/pci.h>
 #include <linux/percpu.h>
+#include <linux/scatterlist.h>
 #include <linux/slab.h>
 #include <linux/spinlock.h>
 #include <linux/string.h>
@@ -19,9 +19,22 @@
 #include "ring.h"
 #include "track.h"
 
+/*
+ * How much of an object the driver may write: of one that does not lie in the
+ * domain's heap what was asked for, which is less than it has room for.
+ */
+static size_t object_room(u16 domain, const void *p)
+{
+	size_t room = ksize(p), granted;
+
+	if (chariot_held(domain, virt_to_phys((void *)p), &granted))
+		return min(room, granted);
+	return room;
+}
+
 void *chariot_krealloc(u16 domain, const void *p, size_t size, gfp_t flags)
 {
-	size_t old = ZERO_OR_NULL_PTR(p) ? 0 : ksize(p);
+	size_t old = ZERO_OR_NULL_PTR(p) ? 0 : object_room(domain, p);
 	void *new;
 
 	if (!size) {
@@ -72,6 +85,15 @@ char *chariot_kstrdup(u16 domain, const char *s, gfp_t flags)
 	return s ? chariot_kmemdup_nul(domain, s, strlen(s), flags) : NULL;
 }
 
+void *chariot_kvmemdup(u16 domain, const void *src, size_t len, gfp_t flags)
+{
+	void *p = chariot_kvmalloc(domain, len, flags, NUMA_NO_NODE);
+
+	if (!ZERO_OR_NULL_PTR(p))
+		memcpy(p, src, len);
+	return p;
+}
+
 /* @room: bytes that are allocated for @len of the user's */
 static void *memdup_user_room(u16 domain, const void __user *src, size_t len, size_t room,
 			      gfp_t flags)
@@ -92,6 +114,19 @@ void *chariot_memdup_user(u16 domain, const void __user *src, size_t len)
 	return memdup_user_room(domain, src, len, len, GFP_USER | __GFP_NOWARN);
 }
 
+void *chariot_vmemdup_user(u16 domain, const void __user *src, size_t len)
+{
+	void *p = chariot_kvmalloc(domain, len, GFP_USER, NUMA_NO_NODE);
+
+	if (!p)
+		return ERR_PTR(-ENOMEM);
+	if (copy_from_user(p, src, len)) {
+		kvfree(p);
+		return ERR_PTR(-EFAULT);
+	}
+	return p;
+}
+
 void *chariot_memdup_user_nul(u16 domain, const void __user *src, size_t len)
 {
 	char *p = memdup_user_room(domain, src, len, len + 1, GFP_KERNEL);
@@ -101,63 +136,34 @@ void *chariot_memdup_user_nul(u16 domain, const void __user *src, size_t len)
 	return p;
 }
 
+char *chariot_strndup_user(u16 domain, const char __user *src, long max)
+{
+	long len = strnlen_user(src, max);
+	char *p;
+
+	if (!len)
+		return ERR_PTR(-EFAULT);
+	if (len > max)
+		return ERR_PTR(-EINVAL);
+	p = chariot_memdup_user(domain, src, len);
+	/* Another thread may have changed it since. */
+	if (!IS_ERR(p))
+		p[len - 1] = 0;
+	return p;
+}
+
+char *chariot_text_move(u16 domain, char *text, gfp_t flags)
+{
+	char *p = chariot_kstrdup(domain, text, flags);
+
+	kfree(text);
+	return p;
+}
+
 bool chariot_alloc_cpumask(u16 domain, cpumask_var_t *mask, gfp_t flags, int node)
 {
 	*mask = chariot_heap_alloc(domain, cpumask_size(), flags, node);
 	return *mask;
-}
-
-struct devm_memory {
-	void *p;
-};
-
-static void devm_release(struct device *dev, void *res)
-{
-	kfree(((struct devm_memory *)res)->p);
-}
-
-static int devm_match(struct device *dev, void *res, void *p)
-{
-	return ((struct devm_memory *)res)->p == p;
-}
-
-void *chariot_devm_kmalloc(u16 domain, struct device *dev, size_t size, gfp_t flags)
-{
-	struct devm_memory *res;
-	void *p;
-
-	p = chariot_heap_alloc(domain, size, flags, dev_to_node(dev));
-	if (ZERO_OR_NULL_PTR(p))
-		return p;
-	res = devres_alloc(devm_release, sizeof(*res), flags);
-	if (!res) {
-		kfree(p);
-		return NULL;
-	}
-	res->p = p;
-	devres_add(dev, res);
-	return p;
-}
-
-void *chariot_devm_kmemdup(u16 domain, struct device *dev, const void *src, size_t len, gfp_t flags)
-{
-	void *p = chariot_devm_kmalloc(domain, dev, len, flags);
-
-	if (!ZERO_OR_NULL_PTR(p))
-		memcpy(p, src, len);
-	return p;
-}
-
-char *chariot_devm_kstrdup(u16 domain, struct device *dev, const char *s, gfp_t flags)
-{
-	return s ? chariot_devm_kmemdup(domain, dev, s, strlen(s) + 1, flags) : NULL;
-}
-
-int chariot_devm_kfree(struct device *dev, const void *p)
-{
-	if (!ZERO_OR_NULL_PTR(p) && devres_release(dev, devm_release, devm_match, (void *)p))
-		devm_kfree(dev, p);
-	return 0;
 }
 
 void chariot_bulk_grant(u16 domain, struct kmem_cache *cache, int n, void **objects)
@@ -281,6 +287,56 @@ void *chariot_kvmalloc(u16 domain, size_t size, gfp_t flags, int node)
 	else
 		chariot_heap_grant_foreign(domain, va, size);
 	return va;
+}
+
+/* Up to the guard page, which is not mapped. */
+static size_t vmalloc_room(const void *p)
+{
+	const void *end = p;
+
+	while (vmalloc_to_page(end))
+		end += PAGE_SIZE - offset_in_page(end);
+	return end - p;
+}
+
+void *chariot_kv_grow(u16 domain, const void *p, size_t old, size_t size, gfp_t flags)
+{
+	void *new = chariot_kvmalloc(domain, size, flags, NUMA_NO_NODE);
+
+	if (new && old) {
+		memcpy(new, p, old);
+		kvfree(p);
+	}
+	return new;
+}
+
+void *chariot_kvrealloc(u16 domain, const void *p, size_t size, gfp_t flags)
+{
+	size_t old;
+
+	if (!size) {
+		kvfree(p);
+		return ZERO_SIZE_PTR;
+	}
+	if (ZERO_OR_NULL_PTR(p))
+		old = 0;
+	else
+		old = is_vmalloc_addr(p) ? vmalloc_room(p) : object_room(domain, p);
+	return old >= size ? (void *)p : chariot_kv_grow(domain, p, old, size, flags);
+}
+
+void chariot_sg_grant(u16 domain, struct sg_table *table)
+{
+	struct scatterlist *list = table->sgl;
+	unsigned int left = table->orig_nents;
+
+	/* Pieces of the list; the last entry of each but the last leads to the next. */
+	while (left > SG_MAX_SINGLE_ALLOC) {
+		chariot_grant(domain, list, SG_MAX_SINGLE_ALLOC * sizeof(*list), CHARIOT_KIND_SLAB);
+		list = sg_chain_ptr(&list[SG_MAX_SINGLE_ALLOC - 1]);
+		left -= SG_MAX_SINGLE_ALLOC - 1;
+	}
+	chariot_grant(domain, list, left * sizeof(*list), CHARIOT_KIND_SLAB);
 }
 
 void chariot_grant_pages_exact(u16 domain, const void *va, size_t size)

@@ -9,9 +9,9 @@
 #include <linux/cpumask.h>
 #include <linux/types.h>
 
-struct device;
 struct kmem_cache;
 struct pci_dev;
+struct sg_table;
 
 /* From the domain's heap, as far as it goes. */
 void *chariot_krealloc(u16 domain, const void *p, size_t size, gfp_t flags);
@@ -21,18 +21,21 @@ char *chariot_kstrndup(u16 domain, const char *s, size_t max, gfp_t flags);
 char *chariot_kmemdup_nul(u16 domain, const char *s, size_t len, gfp_t flags);
 void *chariot_memdup_user(u16 domain, const void __user *src, size_t len);
 void *chariot_memdup_user_nul(u16 domain, const void __user *src, size_t len);
+char *chariot_strndup_user(u16 domain, const char __user *src, long max);
 bool chariot_alloc_cpumask(u16 domain, cpumask_var_t *mask, gfp_t flags, int node);
 void *chariot_kvmalloc(u16 domain, size_t size, gfp_t flags, int node);
+void *chariot_kvmemdup(u16 domain, const void *src, size_t len, gfp_t flags);
+void *chariot_vmemdup_user(u16 domain, const void __user *src, size_t len);
+void *chariot_kvrealloc(u16 domain, const void *p, size_t size, gfp_t flags);
+
+/* The same, for which @old, the bytes that @p has, are too few. */
+void *chariot_kv_grow(u16 domain, const void *p, size_t old, size_t size, gfp_t flags);
 
 /*
- * Memory that is freed with a device, from the domain's heap. Given the address
- * of other such memory, chariot_devm_kfree() does what devm_kfree() does.
+ * A copy of @text in the domain's heap; @text, which the kernel allocated, is
+ * freed. NULL: there was no text, or no memory.
  */
-void *chariot_devm_kmalloc(u16 domain, struct device *dev, size_t size, gfp_t flags);
-void *chariot_devm_kmemdup(u16 domain, struct device *dev, const void *src, size_t len,
-			   gfp_t flags);
-char *chariot_devm_kstrdup(u16 domain, struct device *dev, const char *s, gfp_t flags);
-int chariot_devm_kfree(struct device *dev, const void *p);
+char *chariot_text_move(u16 domain, char *text, gfp_t flags);
 
 void chariot_bulk_grant(u16 domain, struct kmem_cache *cache, int n, void **objects);
 void chariot_bulk_release(u16 domain, size_t n, void **objects);
@@ -43,6 +46,9 @@ void chariot_percpu_release(unsigned long p);
 
 /* Whether it was granted to some domain, or may have been. */
 bool chariot_percpu_known(unsigned long p);
+
+/* The entries of a list that was just allocated. Each piece ends when it is freed. */
+void chariot_sg_grant(u16 domain, struct sg_table *table);
 
 void chariot_grant_pages_exact(u16 domain, const void *va, size_t size);
 void chariot_vfree_release(u16 domain, const void *va);
