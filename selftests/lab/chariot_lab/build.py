@@ -14,6 +14,8 @@ JOBS = os.cpu_count() or 1
 #: sources that the build makes
 MADE_BY_KBUILD = (".mod.c", ".gen.c", ".gen.S")
 MODULES = {"kvm-chariot": "kvm-chariot.ko", "guest-agent": "chariot-agent.ko"}
+#: our own modules for lab guests: each in a folder that is called after it, /lab/extra/NAME in a lab host
+GUEST_MODULES = paths.SCENARIOS / "modules"
 
 
 def _install(source, target):
@@ -85,7 +87,7 @@ def module(folder, kernel, flags="", to=None, quiet=False):
     _mirror_sources(paths.SOURCE / "include", place / "include")
     chroot.run(f"make -j{JOBS} -C {kernel.build_folder} M={chroot.inside(copy)} {flags} modules", place / f"{folder}.log",
                f"building {folder} for kernel {kernel.name}", quiet=quiet, tree=kernel.tree, mounts=kernel.mounts)
-    return copy / MODULES[folder]
+    return copy / MODULES.get(folder, f"{copy.name}.ko")
 
 
 def _mirror_sources(source, target):
@@ -108,6 +110,9 @@ def modules(kernel):
     _install(module("kvm-chariot", kernel), table.product(table.HOST_MODULE, kernel.name))
     for guest in kernels.guests():
         _install(module("guest-agent", guest), agent(guest))
+        for source in sorted(GUEST_MODULES.iterdir()):
+            built = module(str(source.relative_to(paths.SOURCE)), guest)
+            _install(built, image.guest_folder("extra", guest) / source.name / built.name)
 
 
 def _qemu(name, what, key_word, words=(), also=b""):

@@ -11,7 +11,7 @@ from . import build, chroot, kernels, ktap, paths, provision
 from .progress import Failed
 
 #: what the kernel's checkpatch.pl judges
-KERNEL_STYLE = ["kvm-chariot", "guest-agent", "include/uapi"]
+KERNEL_STYLE = ["kvm-chariot", "guest-agent", "include/uapi", "selftests/scenarios/modules"]
 #: what checkpatch gets wrong: names of the ELF's types; the layout that all TRACE_EVENT headers have; the files of
 #: an out-of-tree module that are for several kernels; a list of names that is used twice; assembly in a header, and arguments of
 #: functions as macros
@@ -125,9 +125,10 @@ def run():
     provision.build_tree()
     results = [*headers(), *scripts()]
     for folder in KERNEL_STYLE:
-        if any((paths.SOURCE / folder).glob("*.[ch]")):
+        if any((paths.SOURCE / folder).rglob("*.[ch]")):
             results.append(checkpatch(folder))
     for name in (kernels.USUAL, "6.1"):
-        results += [module_warnings(folder, kernels.KERNELS[name]) for folder in build.MODULES]
+        folders = [*build.MODULES, *(str(f.relative_to(paths.SOURCE)) for f in sorted(build.GUEST_MODULES.iterdir()))]
+        results += [module_warnings(folder, kernels.KERNELS[name]) for folder in folders]
         results.append(catalogue(kernels.KERNELS[name]))
     return results

@@ -1,0 +1,344 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * A driver without a device that gets memory in each way that the agent's tables
+ * of memory know, and of which no driver of the lab makes use of all: each piece
+ * is written to its last byte by the module's own text, read back, and freed.
+ *
+ * Says one line for each way: "allocations: way NAME ok", or what was wrong.
+ */
+#include <linux/bitmap.h>
+#include <linux/device.h>
+#include <linux/err.h>
+#include <linux/mempool.h>
+#include <linux/mm.h>
+#include <linux/module.h>
+#include <linux/percpu.h>
+#include <linux/scatterlist.h>
+#include <linux/sched.h>
+#include <linux/slab.h>
+#include <linux/string.h>
+#include <linux/uaccess.h>
+#include <linux/vmalloc.h>
+
+static bool shared = true;
+module_param(shared, bool, 0444);
+MODULE_PARM_DESC(shared, "also what must come from the kernel's own slabs: its zone or its accounting matters, or the kernel allocates it for itself");
+
+static struct device *dev;
+
+/* Once: the compiler is to store each byte, and to read what is in memory. */
+static bool fill(u8 *p, size_t size)
+{
+	size_t i;
+
+	for (i = 0; i < size; i++)
+		WRITE_ONCE(p[i], i * 7 + 1);
+	for (i = 0; i < size; i++)
+		if (READ_ONCE(p[i]) != (u8)(i * 7 + 1))
+			return false;
+	return true;
+}
+
+static void tell(const char *name, const char *what)
+{
+	pr_info("allocations: way %s %s\n", name, what);
+}
+
+/* True if there is memory, and it can be written to. Its content is lost. */
+static bool usable(const char *name, void *p, size_t size)
+{
+	if (IS_ERR_OR_NULL(p)) {
+		tell(name, "no memory");
+		return false;
+	}
+	tell(name, fill(p, size) ? "ok" : "a write was lost");
+	return true;
+}
+
+/* The same for memory that is to begin with something. */
+static bool holds(const char *name, void *p, const char *begin, size_t size)
+{
+	if (!IS_ERR_OR_NULL(p) && memcmp(p, begin, strlen(begin))) {
+		tell(name, "wrong content");
+		return true;
+	}
+	return usable(name, p, size);
+}
+
+#define FREED(name, size, how, expr) do {			\
+	void *freed = (expr);					\
+								\
+	if (usable(name, freed, size))				\
+		how(freed);					\
+} while (0)
+
+static void slab(size_t size)
+{
+	u8 *p, *grown;
+
+	FREED("kmalloc-constant", 48, kfree, kmalloc(48, GFP_KERNEL));
+	FREED("kmalloc", size, kfree, kmalloc(size, GFP_KERNEL));
+	FREED("kmalloc-node", size, kfree, kmalloc_node(size, GFP_KERNEL, numa_node_id()));
+	FREED("kzalloc", size, kfree_sensitive, kzalloc(size, GFP_KERNEL));
+	FREED("kcalloc", size * 3, kfree, kcalloc(3, size, GFP_KERNEL));
+	FREED("kmalloc-large", 5 * PAGE_SIZE, kfree, kmalloc(5 * PAGE_SIZE, GFP_KERNEL));
+	FREED("kvmalloc", size, kvfree, kvmalloc(size, GFP_KERNEL));
+	FREED("kvmalloc-large", 40 * PAGE_SIZE, kvfree, kvmalloc(40 * PAGE_SIZE, GFP_KERNEL));
+
+	/* Grows within what its size class has room for, and then beyond. */
+	p = kmalloc(size, GFP_KERNEL);
+	grown = krealloc(p, size + 8, GFP_KERNEL);
+	if (usable("krealloc", grown, size + 8)) {
+		p = krealloc(grown, 20 * size, GFP_KERNEL);
+		FREED("krealloc-large", 20 * size, kfree, p);
+	}
+	FREED("krealloc-null", size, kfree, krealloc(NULL, size, GFP_KERNEL));
+}
+
+static void shared_slab(size_t size)
+{
+	u8 *p, *grown;
+
+	FREED("kmalloc-dma", size, kfree, kmalloc(size, GFP_KERNEL | GFP_DMA));
+	FREED("kmalloc-account", size, kfree, kmalloc(size, GFP_KERNEL_ACCOUNT));
+	p = kmalloc(size, GFP_KERNEL_ACCOUNT);
+	grown = krealloc(p, size + 8, GFP_KERNEL_ACCOUNT);
+	FREED("krealloc-account", size + 8, kfree, grown);
+}
+
+static __printf(1, 2) char *formatted(const char *format, ...)
+{
+	va_list args;
+	char *text;
+
+	va_start(args, format);
+	text = kvasprintf(GFP_KERNEL, format, args);
+	va_end(args);
+	return text;
+}
+
+static void copies(size_t size)
+{
+	/* The arguments of the process that loads the module */
+	const char __user *user = (const char __user *)current->mm->arg_start;
+	char begin[4] = "";
+	void *p;
+
+	if (copy_from_user(begin, user, 3)) {
+		tell("user", "no arguments");
+		return;
+	}
+
+#define COPY(name, begin, size, expr) do {			\
+	p = (expr);						\
+	if (holds(name, p, begin, size))			\
+		kvfree(p);					\
+} while (0)
+	COPY("kmemdup", "abc", 4, kmemdup("abc", 4, GFP_KERNEL));
+	COPY("kstrdup", "a text", 7, kstrdup("a text", GFP_KERNEL));
+	COPY("kstrndup", "a t", 4, kstrndup("a text", 3, GFP_KERNEL));
+	COPY("kmemdup-nul", "a t", 4, kmemdup_nul("a text", 3, GFP_KERNEL));
+	COPY("kasprintf", "7 of 9, 1 2 3 4 5 6 7 x", 24,
+	     kasprintf(GFP_KERNEL, "%d of %u, %d %d %d %d %d %d %d %s", 7, 9, 1, 2, 3, 4, 5, 6, 7,
+		       "x"));
+	COPY("kvasprintf", "8 of 10", 8, formatted("%d of %u", 8, 10));
+	COPY("memdup-user", begin, 3, memdup_user(user, 3));
+	COPY("memdup-user-nul", begin, 4, memdup_user_nul(user, 3));
+	COPY("strndup-user", begin, 4, strndup_user(user, 4096));
+	COPY("vmemdup-user", begin, 3, vmemdup_user(user, 3));
+#undef COPY
+	p = strndup_user(user, 2);
+	tell("strndup-user-long", PTR_ERR(p) == -EINVAL ? "ok" : "no error");
+	p = memdup_user((const void __user *)~0xfffUL, size);
+	tell("memdup-user-fault", PTR_ERR(p) == -EFAULT ? "ok" : "no error");
+}
+
+static void managed(size_t size)
+{
+	u8 *p, *grown;
+
+	FREED("devm-kmalloc", size, (void), devm_kmalloc(dev, size, GFP_KERNEL));
+	p = devm_kzalloc(dev, size, GFP_KERNEL);
+	if (usable("devm-kfree", p, size))
+		devm_kfree(dev, p);
+	holds("devm-kmemdup", devm_kmemdup(dev, "abc", 4, GFP_KERNEL), "abc", 4);
+	holds("devm-kstrdup", devm_kstrdup(dev, "a text", GFP_KERNEL), "a text", 7);
+	p = devm_kasprintf(dev, GFP_KERNEL, "%s-%d", "port", 3);
+	if (holds("devm-kasprintf", p, "port-3", 7)) {
+		strscpy(p, "port-3", 7);
+		p = devm_krealloc(dev, p, 8 * size, GFP_KERNEL);
+		holds("devm-krealloc-text", p, "port-3", 8 * size);
+	}
+	p = devm_kmalloc(dev, 6, GFP_KERNEL);
+	memcpy(p, "begin", 6);
+	grown = devm_krealloc(dev, p, 8 * size, GFP_KERNEL);
+	if (holds("devm-krealloc", grown, "begin", 8 * size))
+		devm_kfree(dev, grown);
+	usable("devm-krealloc-null", devm_krealloc(dev, NULL, size, GFP_KERNEL), size);
+	usable("devm-bitmap", devm_bitmap_zalloc(dev, 8 * 64, GFP_KERNEL), 64);
+	usable("devm-pages", (void *)devm_get_free_pages(dev, GFP_KERNEL, 1), 2 * PAGE_SIZE);
+}
+
+static void released(struct device *of, void *res)
+{
+	WRITE_ONCE(*(u8 *)res, 1);
+}
+
+static void resources(size_t size)
+{
+	void *p = devres_alloc(released, size, GFP_KERNEL);
+
+	if (usable("devres", p, size))
+		devres_add(dev, p);
+	p = devres_alloc(released, size, GFP_KERNEL);
+	if (usable("devres-free", p, size))
+		devres_free(p);
+}
+
+static void constructed(void *p)
+{
+	fill(p, 40);
+}
+
+static void caches(void)
+{
+	struct kmem_cache *cache = kmem_cache_create("allocations", 200, 0, 0, NULL);
+	struct kmem_cache *ready = kmem_cache_create("allocations-ready", 40, 0, 0, constructed);
+	void *p, *bulk[8];
+	mempool_t *pool;
+	int i, n;
+
+	if (!cache || !ready) {
+		tell("cache", "not created");
+		return;
+	}
+	p = kmem_cache_alloc(cache, GFP_KERNEL);
+	if (usable("cache", p, 200))
+		kmem_cache_free(cache, p);
+	p = kmem_cache_alloc(ready, GFP_KERNEL);
+	if (usable("cache-constructor", p, 40)) {
+		/* As it must be when it is freed. */
+		constructed(p);
+		kmem_cache_free(ready, p);
+	}
+	n = kmem_cache_alloc_bulk(cache, GFP_KERNEL, ARRAY_SIZE(bulk), bulk);
+	for (i = 0; i < n; i++)
+		usable("cache-bulk", bulk[i], 200);
+	kmem_cache_free_bulk(cache, n, bulk);
+
+	pool = mempool_create_slab_pool(4, cache);
+	p = pool ? mempool_alloc(pool, GFP_KERNEL) : NULL;
+	if (usable("mempool-slab", p, 200))
+		mempool_free(p, pool);
+	mempool_destroy(pool);
+	kmem_cache_destroy(ready);
+	kmem_cache_destroy(cache);
+}
+
+static void shared_pool(void)
+{
+	mempool_t *pool = mempool_create_kmalloc_pool(4, 120);
+	void *p = pool ? mempool_alloc(pool, GFP_KERNEL) : NULL;
+
+	if (usable("mempool-kmalloc", p, 120))
+		mempool_free(p, pool);
+	mempool_destroy(pool);
+}
+
+static void bitmaps(void)
+{
+	FREED("bitmap", 64, bitmap_free, bitmap_zalloc(500, GFP_KERNEL));
+	FREED("bitmap-node", 64, bitmap_free, bitmap_alloc_node(500, GFP_KERNEL, numa_node_id()));
+}
+
+/* Several pieces of a list */
+static void scatterlists(void)
+{
+	unsigned int i, n = 3 * SG_MAX_SINGLE_ALLOC;
+	struct scatterlist *entry;
+	struct sg_table table;
+	bool good = true;
+
+	if (sg_alloc_table(&table, n, GFP_KERNEL)) {
+		tell("sg-table", "no memory");
+		return;
+	}
+	for_each_sg(table.sgl, entry, n, i)
+		sg_set_page(entry, virt_to_page(dev), 16, i);
+	for_each_sg(table.sgl, entry, n, i)
+		good &= entry->offset == i;
+	tell("sg-table", good ? "ok" : "a write was lost");
+	sg_free_table(&table);
+}
+
+static void percpu(void)
+{
+	u64 __percpu *counts = alloc_percpu(u64);
+	bool good = true;
+	int cpu;
+
+	if (!counts) {
+		tell("percpu", "no memory");
+		return;
+	}
+	for_each_possible_cpu(cpu)
+		good &= fill((u8 *)per_cpu_ptr(counts, cpu), sizeof(*counts));
+	tell("percpu", good ? "ok" : "a write was lost");
+	free_percpu(counts);
+}
+
+static void whole_pages(void)
+{
+	struct page *page = alloc_pages(GFP_KERNEL, 1);
+	void *p;
+
+	if (usable("pages", page ? page_address(page) : NULL, 2 * PAGE_SIZE))
+		__free_pages(page, 1);
+	p = (void *)__get_free_pages(GFP_KERNEL, 1);
+	if (usable("free-pages", p, 2 * PAGE_SIZE))
+		free_pages((unsigned long)p, 1);
+	p = (void *)get_zeroed_page(GFP_KERNEL);
+	if (usable("zeroed-page", p, PAGE_SIZE))
+		free_page((unsigned long)p);
+	p = alloc_pages_exact(3 * PAGE_SIZE, GFP_KERNEL);
+	if (usable("pages-exact", p, 3 * PAGE_SIZE))
+		free_pages_exact(p, 3 * PAGE_SIZE);
+	FREED("vmalloc", 3 * PAGE_SIZE, vfree, vmalloc(3 * PAGE_SIZE));
+	FREED("vzalloc", 3 * PAGE_SIZE, vfree, vzalloc(3 * PAGE_SIZE));
+	FREED("vmalloc-node", PAGE_SIZE, vfree, vmalloc_node(PAGE_SIZE, numa_node_id()));
+	FREED("vmalloc-array", 300 * 100, vfree, vmalloc_array(300, 100));
+	FREED("vcalloc", 300 * 100, vfree, vcalloc(300, 100));
+}
+
+static int __init allocations_init(void)
+{
+	dev = root_device_register("allocations");
+	if (IS_ERR(dev))
+		return PTR_ERR(dev);
+	/* Not a constant, and not all of its size class */
+	slab(33 + (current->pid & 1));
+	copies(33);
+	managed(33 + (current->pid & 1));
+	caches();
+	bitmaps();
+	percpu();
+	whole_pages();
+	if (shared) {
+		shared_slab(33 + (current->pid & 1));
+		resources(33);
+		shared_pool();
+		scatterlists();
+	}
+	return 0;
+}
+
+static void __exit allocations_exit(void)
+{
+	root_device_unregister(dev);
+	tell("exit", "ok");
+}
+
+module_init(allocations_init);
+module_exit(allocations_exit);
+MODULE_DESCRIPTION("memory in each way that Chariot's agent knows of");
+MODULE_LICENSE("GPL");
