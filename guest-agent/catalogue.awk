@@ -466,6 +466,8 @@ joined {
 		before = before line_mark() action()
 	else if (verb == "after")
 		after = after line_mark() action()
+	else if (verb == "result")
+		after = after line_mark() "\tc->rax = (unsigned long)(" rest ");\n"
 	else if (verb == "lend")
 		before = before line_mark() lend()
 	else

@@ -17,6 +17,7 @@
 #include <asm/current.h>
 #include <asm/preempt.h>
 
+#include "kmem.h"
 #include "ksyms.h"
 
 /*
@@ -172,14 +173,9 @@ static inline size_t chariot_netdev_size(const struct net_device *dev)
 /* Where nobody noted the length: up to the end of what was allocated. */
 static inline size_t chariot_netdev_size(const struct net_device *dev)
 {
-	const void *p = dev;
-
-	if (!is_vmalloc_addr(p))
-		return ksize(p - dev->padded) - dev->padded;
-	/* The guard page is not mapped. */
-	while (vmalloc_to_page(p))
-		p += PAGE_SIZE - offset_in_page(p);
-	return p - (const void *)dev;
+	if (is_vmalloc_addr(dev))
+		return chariot_vmalloc_room(dev);
+	return ksize((const void *)dev - dev->padded) - dev->padded;
 }
 
 #endif

@@ -76,7 +76,7 @@ static void *krealloc_foreign(u16 domain, struct device *dev, void *p, size_t si
 {
 	void *new = devm_krealloc(dev, p, size, flags);
 
-	if (new && new != p)
+	if (new)
 		chariot_grant(domain, new, size, CHARIOT_KIND_SLAB);
 	return new;
 }
@@ -95,9 +95,12 @@ void *chariot_devm_krealloc(u16 domain, struct device *dev, void *p, size_t size
 	res = devres_find(dev, devm_release, devm_match, p);
 	if (!res)
 		return krealloc_foreign(domain, dev, p, size, flags);
-	/* Its place among what is freed with the device stays what it was. */
+	/*
+	 * Its place among what is freed with the device stays what it was. Once
+	 * it is freed its address may be somebody else's, who is to find himself.
+	 */
+	res->p = NULL;
 	new = chariot_krealloc(domain, p, size, flags);
-	if (new)
-		res->p = new;
+	res->p = new ?: p;
 	return new;
 }

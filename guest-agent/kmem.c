@@ -114,6 +114,15 @@ size_t chariot_slab_size(const void *p)
 	return info.kp_slab_cache ? kmem_cache_size(info.kp_slab_cache) : 0;
 }
 
+size_t chariot_vmalloc_room(const void *p)
+{
+	const void *end = p;
+
+	while (vmalloc_to_page(end))
+		end += PAGE_SIZE - offset_in_page(end);
+	return end - p;
+}
+
 bool chariot_vm_area(const void *p, const void **begin, size_t *size)
 {
 	struct vm_struct *area = static_call(kmem_vm_area)(p), copy;

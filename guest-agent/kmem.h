@@ -17,6 +17,9 @@ const void *chariot_slab_object(const void *p, size_t *size);
 /* The size of the slab object at @p, which must be live; 0: no slab, or not told. Any context. */
 size_t chariot_slab_size(const void *p);
 
+/* How many bytes are mapped from @p on, in a vmalloc area: up to its end, where a page is not. */
+size_t chariot_vmalloc_room(const void *p);
+
 /*
  * The vmalloc area that @p lies in, and its size; NULL: there is none. False: unknown.
  * Task context, IRQs on.

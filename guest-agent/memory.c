@@ -15,6 +15,7 @@
 
 #include "cache.h"
 #include "heap.h"
+#include "kmem.h"
 #include "memory.h"
 #include "ring.h"
 #include "track.h"
@@ -32,21 +33,32 @@ static size_t object_room(u16 domain, const void *p)
 	return room;
 }
 
+/* What is not asked for any more is zeroed, if the next that grows again may count on that. */
+static void *shrunk(const void *p, size_t size, size_t room, gfp_t flags)
+{
+	if (want_init_on_alloc(flags))
+		memset((void *)p + size, 0, room - size);
+	return (void *)p;
+}
+
 void *chariot_krealloc(u16 domain, const void *p, size_t size, gfp_t flags)
 {
-	size_t old = ZERO_OR_NULL_PTR(p) ? 0 : object_room(domain, p);
+	size_t room;
 	void *new;
 
 	if (!size) {
 		kfree(p);
 		return ZERO_SIZE_PTR;
 	}
-	if (old >= size)
-		return (void *)p;
+	if (ZERO_OR_NULL_PTR(p))
+		return chariot_heap_alloc(domain, size, flags, NUMA_NO_NODE);
+	room = object_room(domain, p);
+	if (room >= size)
+		return shrunk(p, size, room, flags);
 	/* In core it would come from the kernel's caches. */
 	new = chariot_heap_alloc(domain, size, flags, NUMA_NO_NODE);
-	if (new && old) {
-		memcpy(new, p, old);
+	if (new) {
+		memcpy(new, p, min(ksize(p), size));
 		kfree(p);
 	}
 	return new;
@@ -154,8 +166,12 @@ char *chariot_strndup_user(u16 domain, const char __user *src, long max)
 
 char *chariot_text_move(u16 domain, char *text, gfp_t flags)
 {
-	char *p = chariot_kstrdup(domain, text, flags);
+	char *p;
 
+	if (!text)
+		return NULL;
+	/* It may be longer than up to its first NUL. */
+	p = chariot_kmemdup(domain, text, ksize(text), flags);
 	kfree(text);
 	return p;
 }
@@ -282,47 +298,62 @@ void *chariot_kvmalloc(u16 domain, size_t size, gfp_t flags, int node)
 	if (size <= PAGE_SIZE)
 		return chariot_heap_alloc(domain, size, flags, node);
 	va = kvmalloc_node(size, flags, node);
+	/* From a huge page's size on the area is larger than what is asked for. */
 	if (is_vmalloc_addr(va))
-		chariot_grant(domain, va, PAGE_ALIGN(size), CHARIOT_KIND_VMALLOC);
+		chariot_grant(domain, va, chariot_vmalloc_room(va), CHARIOT_KIND_VMALLOC);
 	else
 		chariot_heap_grant_foreign(domain, va, size);
 	return va;
 }
 
-/* Up to the guard page, which is not mapped. */
-static size_t vmalloc_room(const void *p)
+/* The driver's own call would tell of the end by one doorbell, not one a page. */
+static void kv_free(u16 domain, const void *p)
 {
-	const void *end = p;
-
-	while (vmalloc_to_page(end))
-		end += PAGE_SIZE - offset_in_page(end);
-	return end - p;
+	chariot_vfree_release(domain, p);
+	kvfree(p);
 }
 
 void *chariot_kv_grow(u16 domain, const void *p, size_t old, size_t size, gfp_t flags)
 {
 	void *new = chariot_kvmalloc(domain, size, flags, NUMA_NO_NODE);
 
-	if (new && old) {
+	if (new) {
 		memcpy(new, p, old);
-		kvfree(p);
+		kv_free(domain, p);
 	}
 	return new;
 }
 
 void *chariot_kvrealloc(u16 domain, const void *p, size_t size, gfp_t flags)
 {
-	size_t old;
+	size_t room;
 
-	if (!size) {
-		kvfree(p);
-		return ZERO_SIZE_PTR;
-	}
 	if (ZERO_OR_NULL_PTR(p))
-		old = 0;
-	else
-		old = is_vmalloc_addr(p) ? vmalloc_room(p) : object_room(domain, p);
-	return old >= size ? (void *)p : chariot_kv_grow(domain, p, old, size, flags);
+		return chariot_kvmalloc(domain, size, flags, NUMA_NO_NODE);
+	if (!is_vmalloc_addr(p)) {
+		if (size <= PAGE_SIZE)
+			return chariot_krealloc(domain, p, size, flags);
+		/* It need not be contiguous. */
+		room = object_room(domain, p);
+		return room >= size ? shrunk(p, size, room, flags) :
+				      chariot_kv_grow(domain, p, ksize(p), size, flags);
+	}
+	if (!size) {
+		kv_free(domain, p);
+		return NULL;
+	}
+	room = chariot_vmalloc_room(p);
+	return room >= size ? shrunk(p, size, room, flags) :
+			      chariot_kv_grow(domain, p, room, size, flags);
+}
+
+/* From half a page on an object has a page of its own. */
+static void grant_list(u16 domain, struct scatterlist *list, unsigned int entries)
+{
+	size_t size = entries * sizeof(*list);
+
+	/* By a call of its own it is freed, never as an object. */
+	chariot_grant(domain, list, size > PAGE_SIZE / 2 ? PAGE_SIZE : size, CHARIOT_KIND_RULE);
 }
 
 void chariot_sg_grant(u16 domain, struct sg_table *table)
@@ -332,11 +363,11 @@ void chariot_sg_grant(u16 domain, struct sg_table *table)
 
 	/* Pieces of the list; the last entry of each but the last leads to the next. */
 	while (left > SG_MAX_SINGLE_ALLOC) {
-		chariot_grant(domain, list, SG_MAX_SINGLE_ALLOC * sizeof(*list), CHARIOT_KIND_SLAB);
+		grant_list(domain, list, SG_MAX_SINGLE_ALLOC);
 		list = sg_chain_ptr(&list[SG_MAX_SINGLE_ALLOC - 1]);
 		left -= SG_MAX_SINGLE_ALLOC - 1;
 	}
-	chariot_grant(domain, list, left * sizeof(*list), CHARIOT_KIND_SLAB);
+	grant_list(domain, list, left);
 }
 
 void chariot_grant_pages_exact(u16 domain, const void *va, size_t size)
@@ -354,14 +385,7 @@ void chariot_grant_pages_exact(u16 domain, const void *va, size_t size)
  */
 void chariot_vfree_release(u16 domain, const void *va)
 {
-	bool whole = false;
-
-	if (!is_vmalloc_addr(va))
-		return;
-	/* Up to the guard page, which is not mapped. */
-	for (; vmalloc_to_page(va); va += PAGE_SIZE)
-		whole |= chariot_release(domain, va, PAGE_SIZE);
-	if (whole)
+	if (is_vmalloc_addr(va) && chariot_release(domain, va, chariot_vmalloc_room(va)))
 		chariot_ring_sync();
 }
 

@@ -270,6 +270,18 @@ static void test_conditions(void)
 	result(good, "conditions; what was kept");
 }
 
+static long replaced(long a)
+{
+	return a;
+}
+
+static void test_result(void)
+{
+	long (*call)(long) = import(1, "replaced", replaced);
+
+	result(call(5) == 15 && call(-1) == -3, "a result in place of the import's");
+}
+
 static struct thing *the_thing;
 static char data[10000];
 
@@ -572,7 +584,7 @@ static void test_lookup(void)
 	notes[0] = 0;
 	good &= !chariot_catalogue_stub(1, "nobody", 1) && chariot_catalogue_stub(3, "memcpy", 1) == 3;
 	good &= !chariot_catalogue_stub(1, "other_series", 1) && !chariot_catalogue_stub(1, "forgotten", 1);
-	good &= chariot_imports_end - chariot_imports == 25;
+	good &= chariot_imports_end - chariot_imports == 26;
 	result(good, "imports are found, and what they were is kept");
 }
 
@@ -637,6 +649,7 @@ int main(void)
 	test_tail();
 	test_served();
 	test_conditions();
+	test_result();
 	test_grants();
 	test_releases();
 	test_frees();
