@@ -1,16 +1,37 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """
-A module gets memory in each way that the agent's tables of memory know (selftests/scenarios/modules/allocations), writes to
-it with its own text, and frees it: nothing of it is a violation, and what can come from the private heap does.
+A module gets memory in many ways that the agent's tables of memory know (selftests/scenarios/modules/allocations), writes to
+it with its own text, and frees it: nothing of it is a violation, each grant ends with its memory, and what can come from the
+private heap does.
 """
 
 import argparse
+import re
 
 from download import check_isolated
 from report import Report
 from single import check_nothing_left, single_guest, single_options
 
 DOMAIN = "allocations"
+#: CHARIOT_KIND_*
+PERCPU, SLAB, HEAP, PAGES, RULE = 2, 3, 4, 5, 13
+
+
+def live(guest):
+    """How many grants of each kind (CHARIOT_KIND_*) were left of what was freed, and of what lasts as long as the module."""
+    counts = {int(kind): int(count) for count, kind in re.findall(r"(\d+):(\d+)", guest.said("live") or "")}
+    counts.pop(HEAP, None)
+    return counts
+
+
+def expected_live(guest, args, options):
+    """The same, as the module says: objects that end with its device, per-CPU memory, pages, and a note of the kernel's."""
+    kept = {PERCPU: args.smp, PAGES: 1}
+    if not guest.heaps:
+        kept[SLAB] = int(guest.said("kept"))
+    if "shared=0" not in options:
+        kept[RULE] = 1
+    return kept
 
 
 def run(report, args, name, chariot, options=""):
@@ -22,7 +43,9 @@ def run(report, args, name, chariot, options=""):
     report.equal(f"{name}: module loads and unloads", (guest.said("loaded"), guest.said("unloaded")), ("0", "0"))
     report.equal(f"{name}: ways that do not work", [way for way in ways if way[1] != "ok"], [])
     if chariot:
-        report.equal(f"{name}: frees that were reported", guest.said("frees_bad"), "0")
+        report.equal(f"{name}: frees that were reported, or of what nobody knows",
+                     (guest.said("frees_bad"), guest.said("frees_unknown")), ("0", "0"))
+        report.equal(f"{name}: what is still granted before the module goes", live(guest), expected_live(guest, args, options))
         check_isolated(report, guest, DOMAIN)
         check_nothing_left(report, guest, DOMAIN)
     return guest, ways

@@ -1,20 +1,24 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * A driver without a device that gets memory in each way that the agent's tables
- * of memory know, and of which no driver of the lab makes use of all: each piece
- * is written to its last byte by the module's own text, read back, and freed.
+ * A driver without a device that gets memory in the ways that the agent's tables
+ * of memory know, most of which no driver of the lab makes use of; not for DMA,
+ * which takes a device. Each piece is written to its last byte by the module's
+ * own text, read back, and freed.
  *
  * Says one line for each way: "allocations: way NAME ok", or what was wrong.
  */
 #include <linux/bitmap.h>
 #include <linux/device.h>
+#include <linux/cpumask.h>
 #include <linux/err.h>
+#include <linux/kfifo.h>
 #include <linux/mempool.h>
 #include <linux/mm.h>
 #include <linux/module.h>
 #include <linux/percpu.h>
 #include <linux/scatterlist.h>
 #include <linux/sched.h>
+#include <linux/sizes.h>
 #include <linux/slab.h>
 #include <linux/string.h>
 #include <linux/uaccess.h>
@@ -27,16 +31,23 @@ MODULE_PARM_DESC(shared, "also what must come from the kernel's own slabs: its z
 static struct device *dev;
 
 /* Once: the compiler is to store each byte, and to read what is in memory. */
+static bool filled(const u8 *p, size_t size)
+{
+	size_t i;
+
+	for (i = 0; i < size; i++)
+		if (READ_ONCE(p[i]) != (u8)(i * 7 + 1))
+			return false;
+	return true;
+}
+
 static bool fill(u8 *p, size_t size)
 {
 	size_t i;
 
 	for (i = 0; i < size; i++)
 		WRITE_ONCE(p[i], i * 7 + 1);
-	for (i = 0; i < size; i++)
-		if (READ_ONCE(p[i]) != (u8)(i * 7 + 1))
-			return false;
-	return true;
+	return filled(p, size);
 }
 
 static void tell(const char *name, const char *what)
@@ -44,7 +55,7 @@ static void tell(const char *name, const char *what)
 	pr_info("allocations: way %s %s\n", name, what);
 }
 
-/* True if there is memory, and it can be written to. Its content is lost. */
+/* True if there is memory, and it can be written to. Its content is what fill() writes. */
 static bool usable(const char *name, void *p, size_t size)
 {
 	if (IS_ERR_OR_NULL(p)) {
@@ -65,45 +76,116 @@ static bool holds(const char *name, void *p, const char *begin, size_t size)
 	return usable(name, p, size);
 }
 
+/* The same for memory that fill() has written to, @old bytes, before it was made larger. */
+static bool grown(const char *name, void *p, size_t old, size_t size)
+{
+	if (!IS_ERR_OR_NULL(p) && !filled(p, old)) {
+		tell(name, "content is lost");
+		return true;
+	}
+	return usable(name, p, size);
+}
+
+/* The same for memory that is to be zero. */
+static bool zeroed(const char *name, void *p, size_t size)
+{
+	if (!IS_ERR_OR_NULL(p) && memchr_inv(p, 0, size)) {
+		tell(name, "not zero");
+		return true;
+	}
+	return usable(name, p, size);
+}
+
+static void expect(const char *name, bool good)
+{
+	tell(name, good ? "ok" : "not as it is to be");
+}
+
 #define FREED(name, size, how, expr) do {			\
-	void *freed = (expr);					\
+	void *piece = (expr);					\
 								\
-	if (usable(name, freed, size))				\
-		how(freed);					\
+	if (usable(name, piece, size))				\
+		how(piece);					\
+} while (0)
+
+#define ZEROED(name, size, how, expr) do {			\
+	void *piece = (expr);					\
+								\
+	if (zeroed(name, piece, size))				\
+		how(piece);					\
 } while (0)
 
 static void slab(size_t size)
 {
-	u8 *p, *grown;
+	u8 *p;
 
 	FREED("kmalloc-constant", 48, kfree, kmalloc(48, GFP_KERNEL));
 	FREED("kmalloc", size, kfree, kmalloc(size, GFP_KERNEL));
 	FREED("kmalloc-node", size, kfree, kmalloc_node(size, GFP_KERNEL, numa_node_id()));
-	FREED("kzalloc", size, kfree_sensitive, kzalloc(size, GFP_KERNEL));
-	FREED("kcalloc", size * 3, kfree, kcalloc(3, size, GFP_KERNEL));
+	ZEROED("kzalloc", size, kfree_sensitive, kzalloc(size, GFP_KERNEL));
+	ZEROED("kcalloc", size * 3, kfree, kcalloc(3, size, GFP_KERNEL));
 	FREED("kmalloc-large", 5 * PAGE_SIZE, kfree, kmalloc(5 * PAGE_SIZE, GFP_KERNEL));
-	FREED("kvmalloc", size, kvfree, kvmalloc(size, GFP_KERNEL));
-	FREED("kvmalloc-large", 40 * PAGE_SIZE, kvfree, kvmalloc(40 * PAGE_SIZE, GFP_KERNEL));
 
-	/* Grows within what its size class has room for, and then beyond. */
+	/* Grows within what its size class has room for, and then beyond; shrinks, and grows into zeroes. */
 	p = kmalloc(size, GFP_KERNEL);
-	grown = krealloc(p, size + 8, GFP_KERNEL);
-	if (usable("krealloc", grown, size + 8)) {
-		p = krealloc(grown, 20 * size, GFP_KERNEL);
-		FREED("krealloc-large", 20 * size, kfree, p);
+	if (usable("krealloc-old", p, size)) {
+		p = krealloc(p, size + 8, GFP_KERNEL);
+		if (grown("krealloc", p, size, size + 8)) {
+			p = krealloc(p, 20 * size, GFP_KERNEL);
+			if (grown("krealloc-large", p, size + 8, 20 * size)) {
+				p = krealloc(p, size, GFP_KERNEL | __GFP_ZERO);
+				p = krealloc(p, 20 * size, GFP_KERNEL | __GFP_ZERO);
+				expect("krealloc-zero", p && filled(p, size) &&
+				       !memchr_inv(p + size, 0, 19 * size));
+				expect("krealloc-free", krealloc(p, 0, GFP_KERNEL) == ZERO_SIZE_PTR);
+			}
+		}
 	}
 	FREED("krealloc-null", size, kfree, krealloc(NULL, size, GFP_KERNEL));
+	expect("kmalloc-nothing", kmalloc(size - size, GFP_KERNEL) == ZERO_SIZE_PTR);
+}
+
+/* 6.1 is told the old size. */
+static void *regrow(void *p, size_t old, size_t size)
+{
+#ifdef kvrealloc
+	return kvrealloc(p, size, GFP_KERNEL);
+#else
+	return kvrealloc(p, old, size, GFP_KERNEL);
+#endif
+}
+
+static void virtual(size_t size)
+{
+	static const size_t steps[] = { 8, 700, 5 * PAGE_SIZE, SZ_4M + 5 * PAGE_SIZE, SZ_4M + SZ_1M,
+					SZ_4M + SZ_2M - PAGE_SIZE };
+	u8 *p;
+	int i;
+
+	FREED("kvmalloc", size, kvfree, kvmalloc(size, GFP_KERNEL));
+	ZEROED("kvmalloc-large", 40 * PAGE_SIZE, kvfree, kvzalloc(40 * PAGE_SIZE, GFP_KERNEL));
+	p = kvmalloc(size, GFP_KERNEL);
+	if (!usable("kvrealloc-old", p, size))
+		return;
+	for (i = 0; i < ARRAY_SIZE(steps); i++) {
+		p = regrow(p, i ? size + steps[i - 1] : size, size + steps[i]);
+		if (!grown("kvrealloc", p, i ? size + steps[i - 1] : size, size + steps[i]))
+			return;
+	}
+	kvfree(p);
 }
 
 static void shared_slab(size_t size)
 {
-	u8 *p, *grown;
+	u8 *p;
 
 	FREED("kmalloc-dma", size, kfree, kmalloc(size, GFP_KERNEL | GFP_DMA));
-	FREED("kmalloc-account", size, kfree, kmalloc(size, GFP_KERNEL_ACCOUNT));
 	p = kmalloc(size, GFP_KERNEL_ACCOUNT);
-	grown = krealloc(p, size + 8, GFP_KERNEL_ACCOUNT);
-	FREED("krealloc-account", size + 8, kfree, grown);
+	if (usable("kmalloc-account", p, size)) {
+		p = krealloc(p, size + 8, GFP_KERNEL_ACCOUNT);
+		if (grown("krealloc-account", p, size, size + 8))
+			kfree(p);
+	}
 }
 
 static __printf(1, 2) char *formatted(const char *format, ...)
@@ -135,6 +217,11 @@ static void copies(size_t size)
 		kvfree(p);					\
 } while (0)
 	COPY("kmemdup", "abc", 4, kmemdup("abc", 4, GFP_KERNEL));
+#ifdef kvrealloc
+	/* Of newer kernels */
+	COPY("kvmemdup", "abc", 4, kvmemdup("abc", 4, GFP_KERNEL));
+	COPY("kmemdup-array", "abcd", 4, kmemdup_array("abcd", 2, 2, GFP_KERNEL));
+#endif
 	COPY("kstrdup", "a text", 7, kstrdup("a text", GFP_KERNEL));
 	COPY("kstrndup", "a t", 4, kstrndup("a text", 3, GFP_KERNEL));
 	COPY("kmemdup-nul", "a t", 4, kmemdup_nul("a text", 3, GFP_KERNEL));
@@ -147,36 +234,53 @@ static void copies(size_t size)
 	COPY("strndup-user", begin, 4, strndup_user(user, 4096));
 	COPY("vmemdup-user", begin, 3, vmemdup_user(user, 3));
 #undef COPY
+	expect("kstrdup-null", !kstrdup(NULL, GFP_KERNEL));
 	p = strndup_user(user, 2);
 	tell("strndup-user-long", PTR_ERR(p) == -EINVAL ? "ok" : "no error");
 	p = memdup_user((const void __user *)~0xfffUL, size);
 	tell("memdup-user-fault", PTR_ERR(p) == -EFAULT ? "ok" : "no error");
 }
 
+static __printf(1, 2) char *managed_format(const char *format, ...)
+{
+	va_list args;
+	char *text;
+
+	va_start(args, format);
+	text = devm_kvasprintf(dev, GFP_KERNEL, format, args);
+	va_end(args);
+	return text;
+}
+
+/* How many objects stay until the module goes */
+static unsigned int kept;
+
 static void managed(size_t size)
 {
-	u8 *p, *grown;
+	u8 *p;
 
-	FREED("devm-kmalloc", size, (void), devm_kmalloc(dev, size, GFP_KERNEL));
+	kept += usable("devm-kmalloc", devm_kmalloc(dev, size, GFP_KERNEL), size);
 	p = devm_kzalloc(dev, size, GFP_KERNEL);
-	if (usable("devm-kfree", p, size))
+	if (zeroed("devm-kfree", p, size))
 		devm_kfree(dev, p);
-	holds("devm-kmemdup", devm_kmemdup(dev, "abc", 4, GFP_KERNEL), "abc", 4);
-	holds("devm-kstrdup", devm_kstrdup(dev, "a text", GFP_KERNEL), "a text", 7);
+	kept += holds("devm-kmemdup", devm_kmemdup(dev, "abc", 4, GFP_KERNEL), "abc", 4);
+	kept += holds("devm-kstrdup", devm_kstrdup(dev, "a text", GFP_KERNEL), "a text", 7);
+	kept += holds("devm-kvasprintf", managed_format("port-%d", 4), "port-4", 7);
 	p = devm_kasprintf(dev, GFP_KERNEL, "%s-%d", "port", 3);
-	if (holds("devm-kasprintf", p, "port-3", 7)) {
-		strscpy(p, "port-3", 7);
-		p = devm_krealloc(dev, p, 8 * size, GFP_KERNEL);
-		holds("devm-krealloc-text", p, "port-3", 8 * size);
-	}
+	if (holds("devm-kasprintf", p, "port-3", 7))
+		kept += grown("devm-krealloc-text", devm_krealloc(dev, p, 8 * size, GFP_KERNEL),
+			      7, 8 * size);
 	p = devm_kmalloc(dev, 6, GFP_KERNEL);
-	memcpy(p, "begin", 6);
-	grown = devm_krealloc(dev, p, 8 * size, GFP_KERNEL);
-	if (holds("devm-krealloc", grown, "begin", 8 * size))
-		devm_kfree(dev, grown);
-	usable("devm-krealloc-null", devm_krealloc(dev, NULL, size, GFP_KERNEL), size);
-	usable("devm-bitmap", devm_bitmap_zalloc(dev, 8 * 64, GFP_KERNEL), 64);
-	usable("devm-pages", (void *)devm_get_free_pages(dev, GFP_KERNEL, 1), 2 * PAGE_SIZE);
+	if (usable("devm-krealloc-old", p, 6)) {
+		p = devm_krealloc(dev, p, 8 * size, GFP_KERNEL);
+		if (grown("devm-krealloc", p, 6, 8 * size))
+			expect("devm-krealloc-free",
+			       devm_krealloc(dev, p, 0, GFP_KERNEL) == ZERO_SIZE_PTR);
+	}
+	kept += usable("devm-krealloc-null", devm_krealloc(dev, NULL, size, GFP_KERNEL), size);
+	kept += usable("devm-bitmap", devm_bitmap_alloc(dev, 8 * 64, GFP_KERNEL), 64);
+	kept += zeroed("devm-bitmap-zero", devm_bitmap_zalloc(dev, 8 * 64, GFP_KERNEL), 64);
+	zeroed("devm-pages", (void *)devm_get_free_pages(dev, GFP_KERNEL | __GFP_ZERO, 1), 2 * PAGE_SIZE);
 }
 
 static void released(struct device *of, void *res)
@@ -188,7 +292,7 @@ static void resources(size_t size)
 {
 	void *p = devres_alloc(released, size, GFP_KERNEL);
 
-	if (usable("devres", p, size))
+	if (zeroed("devres", p, size))
 		devres_add(dev, p);
 	p = devres_alloc(released, size, GFP_KERNEL);
 	if (usable("devres-free", p, size))
@@ -247,44 +351,88 @@ static void shared_pool(void)
 
 static void bitmaps(void)
 {
-	FREED("bitmap", 64, bitmap_free, bitmap_zalloc(500, GFP_KERNEL));
+	cpumask_var_t mask;
+
+	ZEROED("bitmap", 64, bitmap_free, bitmap_zalloc(500, GFP_KERNEL));
 	FREED("bitmap-node", 64, bitmap_free, bitmap_alloc_node(500, GFP_KERNEL, numa_node_id()));
+	ZEROED("bitmap-node-zero", 64, bitmap_free,
+	       bitmap_zalloc_node(500, GFP_KERNEL, numa_node_id()));
+	if (!alloc_cpumask_var(&mask, GFP_KERNEL)) {
+		tell("cpumask", "no memory");
+	} else if (usable("cpumask", mask, cpumask_size())) {
+		free_cpumask_var(mask);
+	}
 }
 
-/* Several pieces of a list */
-static void scatterlists(void)
+static void queue(void)
 {
-	unsigned int i, n = 3 * SG_MAX_SINGLE_ALLOC;
-	struct scatterlist *entry;
-	struct sg_table table;
+	DECLARE_KFIFO_PTR(fifo, u32);
+	u32 i, out;
 	bool good = true;
 
-	if (sg_alloc_table(&table, n, GFP_KERNEL)) {
-		tell("sg-table", "no memory");
+	if (kfifo_alloc(&fifo, 16, GFP_KERNEL)) {
+		tell("kfifo", "no memory");
 		return;
 	}
-	for_each_sg(table.sgl, entry, n, i)
-		sg_set_page(entry, virt_to_page(dev), 16, i);
-	for_each_sg(table.sgl, entry, n, i)
-		good &= entry->offset == i;
-	tell("sg-table", good ? "ok" : "a write was lost");
+	for (i = 0; i < 40; i++)
+		good &= kfifo_put(&fifo, i) && kfifo_get(&fifo, &out) && out == i;
+	expect("kfifo", good);
+	kfifo_free(&fifo);
+}
+
+/* Lists of one piece, of a piece that has a page of its own, and of several */
+static void scatterlists(void)
+{
+	static const unsigned int lengths[] = { 3, 100, 3 * SG_MAX_SINGLE_ALLOC };
+	struct scatterlist *entry;
+	struct sg_table table;
+	struct page *page;
+	unsigned int i, n;
+	bool good = true;
+
+	for (n = 0; n < ARRAY_SIZE(lengths); n++) {
+		if (sg_alloc_table(&table, lengths[n], GFP_KERNEL)) {
+			tell("sg-table", "no memory");
+			return;
+		}
+		for_each_sg(table.sgl, entry, lengths[n], i)
+			sg_set_page(entry, virt_to_page(dev), 16, i);
+		for_each_sg(table.sgl, entry, lengths[n], i)
+			good &= entry->offset == i;
+		expect("sg-table", good);
+		sg_free_table(&table);
+	}
+	page = virt_to_page(dev);
+	if (sg_alloc_table_from_pages(&table, &page, 1, 16, 32, GFP_KERNEL)) {
+		tell("sg-pages", "no memory");
+		return;
+	}
+	sg_dma_address(table.sgl) = 4711;
+	expect("sg-pages", sg_dma_address(table.sgl) == 4711 && table.sgl->length == 32);
 	sg_free_table(&table);
+}
+
+static void counters(const char *name, u64 __percpu *counts)
+{
+	bool good = true;
+	int cpu;
+
+	if (!counts) {
+		tell(name, "no memory");
+		return;
+	}
+	for_each_possible_cpu(cpu)
+		good &= fill((u8 *)per_cpu_ptr(counts, cpu), sizeof(*counts));
+	expect(name, good);
 }
 
 static void percpu(void)
 {
 	u64 __percpu *counts = alloc_percpu(u64);
-	bool good = true;
-	int cpu;
 
-	if (!counts) {
-		tell("percpu", "no memory");
-		return;
-	}
-	for_each_possible_cpu(cpu)
-		good &= fill((u8 *)per_cpu_ptr(counts, cpu), sizeof(*counts));
-	tell("percpu", good ? "ok" : "a write was lost");
+	counters("percpu", counts);
 	free_percpu(counts);
+	counters("devm-percpu", devm_alloc_percpu(dev, u64));
 }
 
 static void whole_pages(void)
@@ -294,20 +442,26 @@ static void whole_pages(void)
 
 	if (usable("pages", page ? page_address(page) : NULL, 2 * PAGE_SIZE))
 		__free_pages(page, 1);
+	page = &folio_alloc(GFP_KERNEL, 1)->page;
+	if (usable("folio", page ? page_address(page) : NULL, 2 * PAGE_SIZE))
+		__free_pages(page, 1);
 	p = (void *)__get_free_pages(GFP_KERNEL, 1);
 	if (usable("free-pages", p, 2 * PAGE_SIZE))
 		free_pages((unsigned long)p, 1);
 	p = (void *)get_zeroed_page(GFP_KERNEL);
-	if (usable("zeroed-page", p, PAGE_SIZE))
+	if (zeroed("zeroed-page", p, PAGE_SIZE))
 		free_page((unsigned long)p);
 	p = alloc_pages_exact(3 * PAGE_SIZE, GFP_KERNEL);
 	if (usable("pages-exact", p, 3 * PAGE_SIZE))
 		free_pages_exact(p, 3 * PAGE_SIZE);
 	FREED("vmalloc", 3 * PAGE_SIZE, vfree, vmalloc(3 * PAGE_SIZE));
-	FREED("vzalloc", 3 * PAGE_SIZE, vfree, vzalloc(3 * PAGE_SIZE));
+	ZEROED("vzalloc", 3 * PAGE_SIZE, vfree, vzalloc(3 * PAGE_SIZE));
 	FREED("vmalloc-node", PAGE_SIZE, vfree, vmalloc_node(PAGE_SIZE, numa_node_id()));
+	FREED("vmalloc-user", PAGE_SIZE, vfree, vmalloc_user(PAGE_SIZE));
+	FREED("vmalloc-32", PAGE_SIZE, vfree, vmalloc_32(PAGE_SIZE));
+	expect("vmalloc-array-too-large", !vmalloc_array(SIZE_MAX / 2, 3));
 	FREED("vmalloc-array", 300 * 100, vfree, vmalloc_array(300, 100));
-	FREED("vcalloc", 300 * 100, vfree, vcalloc(300, 100));
+	ZEROED("vcalloc", 300 * 100, vfree, vcalloc(300, 100));
 }
 
 static int __init allocations_init(void)
@@ -317,6 +471,7 @@ static int __init allocations_init(void)
 		return PTR_ERR(dev);
 	/* Not a constant, and not all of its size class */
 	slab(33 + (current->pid & 1));
+	virtual(33 + (current->pid & 1));
 	copies(33);
 	managed(33 + (current->pid & 1));
 	caches();
@@ -328,7 +483,9 @@ static int __init allocations_init(void)
 		resources(33);
 		shared_pool();
 		scatterlists();
+		queue();
 	}
+	pr_info("allocations: kept %u\n", kept);
 	return 0;
 }
 
