@@ -115,10 +115,28 @@ static void expect(const char *name, bool good)
 		how(piece);					\
 } while (0)
 
+/* Grows within what its size class has room for, and beyond; shrinks, and grows into zeroes. */
+static void reallocated(size_t size)
+{
+	u8 *old = kmalloc(size, GFP_KERNEL), *p, *large;
+
+	if (!usable("krealloc-old", old, size))
+		return;
+	p = krealloc(old, size + 8, GFP_KERNEL);
+	if (!grown("krealloc", p, size, size + 8))
+		return;
+	large = krealloc(p, 20 * size, GFP_KERNEL);
+	if (!grown("krealloc-large", large, size + 8, 20 * size))
+		return;
+	p = krealloc(large, size, GFP_KERNEL | __GFP_ZERO);
+	large = krealloc(p, 20 * size, GFP_KERNEL | __GFP_ZERO);
+	expect("krealloc-zero", large && filled(large, size) &&
+	       !memchr_inv(large + size, 0, 19 * size));
+	expect("krealloc-free", krealloc(large, 0, GFP_KERNEL) == ZERO_SIZE_PTR);
+}
+
 static void slab(size_t size)
 {
-	u8 *p;
-
 	FREED("kmalloc-constant", 48, kfree, kmalloc(48, GFP_KERNEL));
 	FREED("kmalloc", size, kfree, kmalloc(size, GFP_KERNEL));
 	FREED("kmalloc-node", size, kfree, kmalloc_node(size, GFP_KERNEL, numa_node_id()));
@@ -126,21 +144,7 @@ static void slab(size_t size)
 	ZEROED("kcalloc", size * 3, kfree, kcalloc(3, size, GFP_KERNEL));
 	FREED("kmalloc-large", 5 * PAGE_SIZE, kfree, kmalloc(5 * PAGE_SIZE, GFP_KERNEL));
 
-	/* Grows within what its size class has room for, and then beyond; shrinks, and grows into zeroes. */
-	p = kmalloc(size, GFP_KERNEL);
-	if (usable("krealloc-old", p, size)) {
-		p = krealloc(p, size + 8, GFP_KERNEL);
-		if (grown("krealloc", p, size, size + 8)) {
-			p = krealloc(p, 20 * size, GFP_KERNEL);
-			if (grown("krealloc-large", p, size + 8, 20 * size)) {
-				p = krealloc(p, size, GFP_KERNEL | __GFP_ZERO);
-				p = krealloc(p, 20 * size, GFP_KERNEL | __GFP_ZERO);
-				expect("krealloc-zero", p && filled(p, size) &&
-				       !memchr_inv(p + size, 0, 19 * size));
-				expect("krealloc-free", krealloc(p, 0, GFP_KERNEL) == ZERO_SIZE_PTR);
-			}
-		}
-	}
+	reallocated(size);
 	FREED("krealloc-null", size, kfree, krealloc(NULL, size, GFP_KERNEL));
 	expect("kmalloc-nothing", kmalloc(size - size, GFP_KERNEL) == ZERO_SIZE_PTR);
 }
@@ -177,12 +181,12 @@ static void virtual(size_t size)
 
 static void shared_slab(size_t size)
 {
-	u8 *p;
+	u8 *old, *p;
 
 	FREED("kmalloc-dma", size, kfree, kmalloc(size, GFP_KERNEL | GFP_DMA));
-	p = kmalloc(size, GFP_KERNEL_ACCOUNT);
-	if (usable("kmalloc-account", p, size)) {
-		p = krealloc(p, size + 8, GFP_KERNEL_ACCOUNT);
+	old = kmalloc(size, GFP_KERNEL_ACCOUNT);
+	if (usable("kmalloc-account", old, size)) {
+		p = krealloc(old, size + 8, GFP_KERNEL_ACCOUNT);
 		if (grown("krealloc-account", p, size, size + 8))
 			kfree(p);
 	}
@@ -280,7 +284,8 @@ static void managed(size_t size)
 	kept += usable("devm-krealloc-null", devm_krealloc(dev, NULL, size, GFP_KERNEL), size);
 	kept += usable("devm-bitmap", devm_bitmap_alloc(dev, 8 * 64, GFP_KERNEL), 64);
 	kept += zeroed("devm-bitmap-zero", devm_bitmap_zalloc(dev, 8 * 64, GFP_KERNEL), 64);
-	zeroed("devm-pages", (void *)devm_get_free_pages(dev, GFP_KERNEL | __GFP_ZERO, 1), 2 * PAGE_SIZE);
+	p = (void *)devm_get_free_pages(dev, GFP_KERNEL | __GFP_ZERO, 1);
+	zeroed("devm-pages", p, 2 * PAGE_SIZE);
 }
 
 static void released(struct device *of, void *res)
@@ -357,11 +362,10 @@ static void bitmaps(void)
 	FREED("bitmap-node", 64, bitmap_free, bitmap_alloc_node(500, GFP_KERNEL, numa_node_id()));
 	ZEROED("bitmap-node-zero", 64, bitmap_free,
 	       bitmap_zalloc_node(500, GFP_KERNEL, numa_node_id()));
-	if (!alloc_cpumask_var(&mask, GFP_KERNEL)) {
+	if (!alloc_cpumask_var(&mask, GFP_KERNEL))
 		tell("cpumask", "no memory");
-	} else if (usable("cpumask", mask, cpumask_size())) {
+	else if (usable("cpumask", mask, cpumask_size()))
 		free_cpumask_var(mask);
-	}
 }
 
 static void queue(void)
@@ -426,7 +430,7 @@ static void counters(const char *name, u64 __percpu *counts)
 	expect(name, good);
 }
 
-static void percpu(void)
+static void each_cpu(void)
 {
 	u64 __percpu *counts = alloc_percpu(u64);
 
@@ -476,7 +480,7 @@ static int __init allocations_init(void)
 	managed(33 + (current->pid & 1));
 	caches();
 	bitmaps();
-	percpu();
+	each_cpu();
 	whole_pages();
 	if (shared) {
 		shared_slab(33 + (current->pid & 1));
