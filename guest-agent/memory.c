@@ -106,30 +106,9 @@ void *chariot_kvmemdup(u16 domain, const void *src, size_t len, gfp_t flags)
 	return p;
 }
 
-/* @room: bytes that are allocated for @len of the user's */
-static void *memdup_user_room(u16 domain, const void __user *src, size_t len, size_t room,
-			      gfp_t flags)
+/* @p is memory for it, or NULL. */
+static void *from_user(void *p, const void __user *src, size_t len)
 {
-	void *p = chariot_heap_alloc(domain, room, flags, NUMA_NO_NODE);
-
-	if (!p)
-		return ERR_PTR(-ENOMEM);
-	if (copy_from_user(p, src, len)) {
-		kfree(p);
-		return ERR_PTR(-EFAULT);
-	}
-	return p;
-}
-
-void *chariot_memdup_user(u16 domain, const void __user *src, size_t len)
-{
-	return memdup_user_room(domain, src, len, len, GFP_USER | __GFP_NOWARN);
-}
-
-void *chariot_vmemdup_user(u16 domain, const void __user *src, size_t len)
-{
-	void *p = chariot_kvmalloc(domain, len, GFP_USER, NUMA_NO_NODE);
-
 	if (!p)
 		return ERR_PTR(-ENOMEM);
 	if (copy_from_user(p, src, len)) {
@@ -139,9 +118,20 @@ void *chariot_vmemdup_user(u16 domain, const void __user *src, size_t len)
 	return p;
 }
 
+void *chariot_memdup_user(u16 domain, const void __user *src, size_t len)
+{
+	return from_user(chariot_heap_alloc(domain, len, GFP_USER | __GFP_NOWARN, NUMA_NO_NODE),
+			 src, len);
+}
+
+void *chariot_vmemdup_user(u16 domain, const void __user *src, size_t len)
+{
+	return from_user(chariot_kvmalloc(domain, len, GFP_USER, NUMA_NO_NODE), src, len);
+}
+
 void *chariot_memdup_user_nul(u16 domain, const void __user *src, size_t len)
 {
-	char *p = memdup_user_room(domain, src, len, len + 1, GFP_KERNEL);
+	char *p = from_user(chariot_heap_alloc(domain, len + 1, GFP_KERNEL, NUMA_NO_NODE), src, len);
 
 	if (!IS_ERR(p))
 		p[len] = 0;
