@@ -131,8 +131,9 @@ void *chariot_vmemdup_user(u16 domain, const void __user *src, size_t len)
 
 void *chariot_memdup_user_nul(u16 domain, const void __user *src, size_t len)
 {
-	char *p = from_user(chariot_heap_alloc(domain, len + 1, GFP_KERNEL, NUMA_NO_NODE), src, len);
+	char *p = chariot_heap_alloc(domain, len + 1, GFP_KERNEL, NUMA_NO_NODE);
 
+	p = from_user(p, src, len);
 	if (!IS_ERR(p))
 		p[len] = 0;
 	return p;
