@@ -15,7 +15,7 @@ JOBS = os.cpu_count() or 1
 MADE_BY_KBUILD = (".mod.c", ".gen.c", ".gen.S")
 MODULES = {"kvm-chariot": "kvm-chariot.ko", "guest-agent": "chariot-agent.ko"}
 #: our own modules for lab guests: each in a folder that is called after it, /lab/extra/NAME in a lab host
-GUEST_MODULES = paths.SCENARIOS / "modules"
+GUEST_MODULES = [str(folder.relative_to(paths.SOURCE)) for folder in sorted((paths.SCENARIOS / "modules").iterdir())]
 
 
 def _install(source, target):
@@ -110,9 +110,9 @@ def modules(kernel):
     _install(module("kvm-chariot", kernel), table.product(table.HOST_MODULE, kernel.name))
     for guest in kernels.guests():
         _install(module("guest-agent", guest), agent(guest))
-        for source in sorted(GUEST_MODULES.iterdir()):
-            built = module(str(source.relative_to(paths.SOURCE)), guest)
-            _install(built, image.guest_folder("extra", guest) / source.name / built.name)
+        for folder in GUEST_MODULES:
+            built = module(folder, guest)
+            _install(built, image.guest_folder("extra", guest) / built.stem / built.name)
 
 
 def _qemu(name, what, key_word, words=(), also=b""):

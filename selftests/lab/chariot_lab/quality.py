@@ -128,7 +128,6 @@ def run():
         if any((paths.SOURCE / folder).rglob("*.[ch]")):
             results.append(checkpatch(folder))
     for name in (kernels.USUAL, "6.1"):
-        folders = [*build.MODULES, *(str(f.relative_to(paths.SOURCE)) for f in sorted(build.GUEST_MODULES.iterdir()))]
-        results += [module_warnings(folder, kernels.KERNELS[name]) for folder in folders]
+        results += [module_warnings(folder, kernels.KERNELS[name]) for folder in [*build.MODULES, *build.GUEST_MODULES]]
         results.append(catalogue(kernels.KERNELS[name]))
     return results

@@ -470,20 +470,22 @@ static void whole_pages(void)
 
 static int __init allocations_init(void)
 {
+	/* Not a constant, and not all of its size class */
+	size_t size = 33 + (current->pid & 1);
+
 	dev = root_device_register("allocations");
 	if (IS_ERR(dev))
 		return PTR_ERR(dev);
-	/* Not a constant, and not all of its size class */
-	slab(33 + (current->pid & 1));
-	virtual(33 + (current->pid & 1));
+	slab(size);
+	virtual(size);
 	copies(33);
-	managed(33 + (current->pid & 1));
+	managed(size);
 	caches();
 	bitmaps();
 	each_cpu();
 	whole_pages();
 	if (shared) {
-		shared_slab(33 + (current->pid & 1));
+		shared_slab(size);
 		resources(33);
 		shared_pool();
 		scatterlists();
@@ -501,5 +503,5 @@ static void __exit allocations_exit(void)
 
 module_init(allocations_init);
 module_exit(allocations_exit);
-MODULE_DESCRIPTION("memory in each way that Chariot's agent knows of");
+MODULE_DESCRIPTION("memory in many ways that Chariot's agent knows of");
 MODULE_LICENSE("GPL");
