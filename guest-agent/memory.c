@@ -2,6 +2,7 @@
 /* What the catalogue says of memory and cannot say by itself. */
 #include <linux/cpumask.h>
 #include <linux/io.h>
+#include <linux/kfifo.h>
 #include <linux/list.h>
 #include <linux/mm.h>
 #include <linux/pci.h>
@@ -338,27 +339,43 @@ void *chariot_kvrealloc(u16 domain, const void *p, size_t size, gfp_t flags)
 			      chariot_kv_grow(domain, p, room, size, flags);
 }
 
-/* From half a page on an object has a page of its own. */
-static void grant_list(u16 domain, struct scatterlist *list, unsigned int entries)
+/* What the kernel allocated as an object of that size, in the domain's heap if there is room. */
+static void *moved(u16 domain, void *p, size_t size, gfp_t flags)
 {
-	size_t size = entries * sizeof(*list);
+	void *new = chariot_kmemdup(domain, p, size, flags | __GFP_NOWARN);
 
-	/* By a call of its own it is freed, never as an object. */
-	chariot_grant(domain, list, size > PAGE_SIZE / 2 ? PAGE_SIZE : size, CHARIOT_KIND_RULE);
+	if (!new) {
+		chariot_heap_grant_foreign(domain, p, size);
+		return p;
+	}
+	kfree(p);
+	return new;
 }
 
-void chariot_sg_grant(u16 domain, struct sg_table *table)
+void chariot_fifo_move(u16 domain, struct __kfifo *fifo, size_t entry, gfp_t flags)
 {
-	struct scatterlist *list = table->sgl;
+	fifo->data = moved(domain, fifo->data, (fifo->mask + 1) * entry, flags);
+}
+
+void chariot_sg_move(u16 domain, struct sg_table *table, gfp_t flags)
+{
+	struct scatterlist *list = table->sgl, *last = NULL;
 	unsigned int left = table->orig_nents;
 
-	/* Pieces of the list; the last entry of each but the last leads to the next. */
-	while (left > SG_MAX_SINGLE_ALLOC) {
-		grant_list(domain, list, SG_MAX_SINGLE_ALLOC);
-		list = sg_chain_ptr(&list[SG_MAX_SINGLE_ALLOC - 1]);
-		left -= SG_MAX_SINGLE_ALLOC - 1;
+	/* A piece that is full is a page; its last entry leads to the next if there is one. */
+	for (; left >= SG_MAX_SINGLE_ALLOC; left -= SG_MAX_SINGLE_ALLOC - 1) {
+		/* It is freed by a call of its own, never as an object. */
+		chariot_grant(domain, list, PAGE_SIZE, CHARIOT_KIND_RULE);
+		if (left == SG_MAX_SINGLE_ALLOC)
+			return;
+		last = &list[SG_MAX_SINGLE_ALLOC - 1];
+		list = sg_chain_ptr(last);
 	}
-	grant_list(domain, list, left);
+	list = moved(domain, list, left * sizeof(*list), flags);
+	if (last)
+		sg_chain(last, 1, list);
+	else
+		table->sgl = list;
 }
 
 void chariot_grant_pages_exact(u16 domain, const void *va, size_t size)

@@ -9,6 +9,7 @@
 #include <linux/cpumask.h>
 #include <linux/types.h>
 
+struct __kfifo;
 struct kmem_cache;
 struct pci_dev;
 struct sg_table;
@@ -47,8 +48,13 @@ void chariot_percpu_release(unsigned long p);
 /* Whether it was granted to some domain, or may have been. */
 bool chariot_percpu_known(unsigned long p);
 
-/* The entries of a list that was just allocated. Each piece ends when it is freed. */
-void chariot_sg_grant(u16 domain, struct sg_table *table);
+/*
+ * The same for the memory of a queue of entries of @entry bytes, and for the
+ * pieces of a list that was just allocated but those that are a page. What
+ * cannot be moved is granted where it is.
+ */
+void chariot_fifo_move(u16 domain, struct __kfifo *fifo, size_t entry, gfp_t flags);
+void chariot_sg_move(u16 domain, struct sg_table *table, gfp_t flags);
 
 void chariot_grant_pages_exact(u16 domain, const void *va, size_t size);
 void chariot_vfree_release(u16 domain, const void *va);

@@ -384,13 +384,39 @@ static void queue(void)
 	kfifo_free(&fifo);
 }
 
-/* Lists of one piece, of a piece that has a page of its own, and of several */
-static void scatterlists(void)
+/* A list of pieces of the same page, none of which follows another */
+static void scattered_pages(unsigned int pieces)
 {
-	static const unsigned int lengths[] = { 3, 100, 3 * SG_MAX_SINGLE_ALLOC };
+	static struct page *pages[200];
 	struct scatterlist *entry;
 	struct sg_table table;
-	struct page *page;
+	bool good = true;
+	unsigned int i;
+
+	for (i = 0; i < pieces; i++)
+		pages[i] = virt_to_page(dev);
+	if (sg_alloc_table_from_pages(&table, pages, pieces, 16, pieces * PAGE_SIZE - 32,
+				      GFP_KERNEL)) {
+		tell("sg-pages", "no memory");
+		return;
+	}
+	for_each_sgtable_sg(&table, entry, i)
+		sg_dma_address(entry) = 4711 + i;
+	for_each_sgtable_sg(&table, entry, i)
+		good &= sg_dma_address(entry) == 4711 + i && sg_page(entry) == virt_to_page(dev) &&
+			entry->length == PAGE_SIZE - (i ? 0 : 16) - (i == pieces - 1 ? 16 : 0);
+	good &= table.orig_nents == pieces && sg_is_last(sg_last(table.sgl, pieces));
+	expect("sg-pages", good);
+	sg_free_table(&table);
+}
+
+/* Lists of one piece, of one that is large, of one that is a page, and of several */
+static void scatterlists(void)
+{
+	static const unsigned int lengths[] = { 3, 100, SG_MAX_SINGLE_ALLOC,
+						SG_MAX_SINGLE_ALLOC + 2, 3 * SG_MAX_SINGLE_ALLOC };
+	struct scatterlist *entry;
+	struct sg_table table;
 	unsigned int i, n;
 	bool good = true;
 
@@ -406,14 +432,8 @@ static void scatterlists(void)
 		expect("sg-table", good);
 		sg_free_table(&table);
 	}
-	page = virt_to_page(dev);
-	if (sg_alloc_table_from_pages(&table, &page, 1, 16, 32, GFP_KERNEL)) {
-		tell("sg-pages", "no memory");
-		return;
-	}
-	sg_dma_address(table.sgl) = 4711;
-	expect("sg-pages", sg_dma_address(table.sgl) == 4711 && table.sgl->length == 32);
-	sg_free_table(&table);
+	scattered_pages(1);
+	scattered_pages(200);
 }
 
 static void counters(const char *name, u64 __percpu *counts)
@@ -484,12 +504,12 @@ static int __init allocations_init(void)
 	bitmaps();
 	each_cpu();
 	whole_pages();
+	scatterlists();
+	queue();
 	if (shared) {
 		shared_slab(size);
 		resources(33);
 		shared_pool();
-		scatterlists();
-		queue();
 	}
 	pr_info("allocations: kept %u\n", kept);
 	return 0;
